@@ -3,10 +3,11 @@
 use std::{
     io,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
+use http::Version;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 
 use super::failure::cause;
@@ -69,24 +70,43 @@ impl HttpBody for ChunkedBody {
 }
 
 /// A body as hyper gives it, with our error.
-pub(crate) struct HyperBody(pub(super) Incoming);
+pub(crate) struct HyperBody {
+    body: Incoming,
+    /// The response is one of HTTP/2, whose streams state their end, and the body has not ended yet.
+    must_end: bool,
+}
+
+impl HyperBody {
+    pub(super) fn new(body: Incoming, version: Version) -> Self {
+        Self { body, must_end: version == Version::HTTP_2 }
+    }
+}
 
 impl HttpBody for HyperBody {
     type Data = Bytes;
     type Error = Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        Pin::new(&mut self.0).poll_frame(context).map_err(|source| {
-            Error::new(ErrorKind::Interrupted).context("inside the response's body").caused_by(cause(source))
-        })
+        let polled = ready!(Pin::new(&mut self.body).poll_frame(context));
+        // For hyper a stream that is reset with NO_ERROR, or a connection that closes so, is an end like any other.
+        if polled.is_none() && !self.body.is_end_stream() && std::mem::take(&mut self.must_end) {
+            let error =
+                Error::new(ErrorKind::Interrupted).context("the server closed the stream inside the response's body");
+            return Poll::Ready(Some(Err(error)));
+        }
+        Poll::Ready(polled.map(|frame| {
+            frame.map_err(|source| {
+                Error::new(ErrorKind::Interrupted).context("inside the response's body").caused_by(cause(source))
+            })
+        }))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
+        self.body.size_hint()
     }
 }
 

@@ -136,7 +136,10 @@ impl HyperTransport {
             drop(waiting);
             let state = given_up.0.take();
             match outcome {
-                Ok(response) => Ok(response.map(|body| Body::from(HyperBody(body)))),
+                Ok(response) => {
+                    let version = response.version();
+                    Ok(response.map(|body| Body::from(HyperBody::new(body, version))))
+                }
                 Err(error) => {
                     if needs_http_1(&error) {
                         self.clients.downgrade(&host);

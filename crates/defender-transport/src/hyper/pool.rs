@@ -23,12 +23,15 @@ use super::{
     tls,
 };
 
+/// hyper-util adds the time to the present, and panics if there is no such moment.
+const LONGEST_IDLE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 pub(super) type HyperClient = Client<Connector, ChunkedBody>;
 
 fn client(parts: &Parts, connector: Connector) -> HyperClient {
     let mut client = Client::builder(TokioExecutor::new());
     client
-        .pool_idle_timeout(parts.pool_idle)
+        .pool_idle_timeout(parts.pool_idle.min(LONGEST_IDLE))
         .pool_timer(TokioTimer::new())
         .timer(TokioTimer::new())
         // Over HTTP/2 all requests share a connection, and one that fell silent would take each of them to its timeout.

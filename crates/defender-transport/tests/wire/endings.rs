@@ -97,6 +97,7 @@ struct Frames(TlsStream<TcpStream>);
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const GO_AWAY: u8 = 7;
 
@@ -225,6 +226,72 @@ async fn graceful_goaway_finishes_lower_streams() {
     });
     assert_eq!(first.unwrap().status(), StatusCode::NO_CONTENT);
     assert_error(&second.unwrap_err(), ErrorKind::Interrupted, false, "(GOAWAY)");
+}
+
+#[tokio::test]
+async fn body_whose_stream_is_closed_is_not_complete() {
+    // `:status: 200`, without and with a `content-length: 9`.
+    for head in [&b"\x88"[..], b"\x88\x0f\x0d\x019"] {
+        for reset in [true, false] {
+            let ca = Ca::new();
+            let head_is_there = Arc::new(Notify::new());
+            let told = Arc::clone(&head_is_there);
+            let address = serve(ca.server("127.0.0.1", HTTP_2), move |stream| {
+                let told = Arc::clone(&told);
+                async move {
+                    let mut frames = Frames::greet(stream).await;
+                    frames.next_request().await;
+                    frames.send(HEADERS, 0b100, 1, head).await;
+                    frames.send(DATA, 0, 1, b"part").await;
+                    told.notified().await;
+                    let no_error = u32::from(Reason::NO_ERROR).to_be_bytes();
+                    if reset {
+                        frames.send(RST_STREAM, 0, 1, &no_error).await;
+                    } else {
+                        frames.go_away(0, Reason::NO_ERROR).await;
+                    }
+                    frames.until_it_is_left().await;
+                }
+            })
+            .await;
+            let response = ca.transport().build().unwrap().send(request(&url(address))).await.unwrap();
+            head_is_there.notify_one();
+            let error = response.into_body().collect(64).await.unwrap_err();
+            assert_error(&error, ErrorKind::Interrupted, false, "inside the response's body");
+        }
+    }
+}
+
+#[tokio::test]
+async fn reset_after_the_end_of_a_body_changes_nothing() {
+    let ca = Ca::new();
+    let address = serve(ca.server("127.0.0.1", HTTP_2), |stream| async move {
+        let mut frames = Frames::greet(stream).await;
+        frames.next_request().await;
+        frames.send(HEADERS, 0b100, 1, b"\x88").await;
+        frames.send(DATA, 1, 1, b"whole").await;
+        frames.send(RST_STREAM, 0, 1, &u32::from(Reason::NO_ERROR).to_be_bytes()).await;
+        frames.until_it_is_left().await;
+    })
+    .await;
+    let response = ca.transport().build().unwrap().send(request(&url(address))).await.unwrap();
+    assert_eq!(response.into_body().collect(64).await.unwrap(), "whole");
+}
+
+#[tokio::test]
+async fn response_to_head_is_empty_whatever_it_announces() {
+    let ca = Ca::new();
+    let address = serve(ca.server("127.0.0.1", HTTP_2), |stream| async move {
+        let mut frames = Frames::greet(stream).await;
+        frames.next_request().await;
+        // `:status: 200`, and a `content-length: 5000000`.
+        frames.send(HEADERS, 0b101, 1, b"\x88\x0f\x0d\x075000000").await;
+        frames.until_it_is_left().await;
+    })
+    .await;
+    let head = Request::head(url(address)).body(Bytes::new()).unwrap();
+    let response = ca.transport().build().unwrap().send(head).await.unwrap();
+    assert_eq!(response.into_body().collect(64).await.unwrap(), "");
 }
 
 #[tokio::test]

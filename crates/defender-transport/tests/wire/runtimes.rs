@@ -2,6 +2,10 @@
 
 use std::{
     pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -45,6 +49,27 @@ fn server(ca: &Ca, alpn: &'static [&'static str]) -> String {
         });
     });
     receiver.recv().unwrap()
+}
+
+/// The check for idle connections is a task, so that its panic would be seen by its message alone.
+#[test]
+fn endless_idle_time_causes_no_panic() {
+    let (test, has_panicked) = (std::thread::current().id(), Arc::new(AtomicBool::new(false)));
+    let (panics, before) = (Arc::clone(&has_panicked), std::panic::take_hook());
+    std::panic::set_hook(Box::new(move |info| {
+        panics.fetch_or(std::thread::current().id() == test, Ordering::SeqCst);
+        before(info);
+    }));
+    let ca = Ca::new();
+    let url = server(&ca, HTTP_1);
+    let transport = ca.transport().pool_idle(Duration::MAX).build().unwrap();
+    runtime().block_on(async {
+        for _ in 0..2 {
+            transport.send(post(&url)).await.unwrap().into_body().collect(64).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+    });
+    assert!(!has_panicked.load(Ordering::SeqCst));
 }
 
 #[test]

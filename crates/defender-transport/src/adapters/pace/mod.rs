@@ -41,8 +41,8 @@ use crate::{
 /// # The queue
 ///
 /// Calls of one scope are sent in the order in which they came. A call that is dropped while it waits leaves nothing behind; a
-/// call that is dropped later keeps its slot, since the server may have counted it. A call that waits and is never polled
-/// holds up those behind it until their own time is over.
+/// call that is dropped later keeps its slot, since the server may have counted it. A call for which no connection was opened
+/// gives its slot back. A call that waits and is never polled holds up those behind it until their own time is over.
 ///
 /// Clones share their queues. A scope costs a few machine words for each call of its widest window, and nothing once it is idle
 /// and room is needed for others.
@@ -173,16 +173,9 @@ impl<T> Paced<T> {
 }
 
 impl<T> Paced<T> {
-    /// Returns the outcome of an attempt as the store counts it. Only where no connection was opened is it certain that the server
-    /// counts nothing.
+    /// Returns the outcome of an attempt as the store counts it.
     fn permit_outcome(&self, response: &Result<Response<Body>, Error>) -> PermitOutcome {
-        if let Err(error) = response
-            && error.never_sent()
-            && matches!(
-                error.kind(),
-                ErrorKind::Request | ErrorKind::Connect | ErrorKind::Credential | ErrorKind::Timeout
-            )
-        {
+        if is_uncounted(response) {
             return PermitOutcome::NeverSent;
         }
         match self.outcome(response) {
@@ -245,10 +238,21 @@ impl<T: Transport> Transport for Paced<T> {
             if let Ended::Refused { .. } = ended {
                 report.throttled();
             }
-            slot.end(ended);
+            slot.end(ended, !is_uncounted(&response));
             response
         })
     }
+}
+
+/// Returns true if the server certainly counts nothing, which is so only where no connection was opened.
+fn is_uncounted(response: &Result<Response<Body>, Error>) -> bool {
+    response.as_ref().is_err_and(|error| {
+        let no_connection = matches!(
+            error.kind(),
+            ErrorKind::Request | ErrorKind::Connect | ErrorKind::Credential | ErrorKind::Timeout
+        );
+        error.never_sent() && no_connection
+    })
 }
 
 /// Returns the error of a call for which the store failed. Its text has the message of the store, so the source is the store's own.

@@ -170,7 +170,8 @@ impl State {
                             woken.extend(self.resolve(at, Ok(permit)));
                         }
                         Some(at) => self.waiting.get_mut(at).into_iter().for_each(|call| call.asked_at = None),
-                        // The call was dropped meanwhile, which has reported its permit.
+                        // The call was dropped meanwhile and reported its permit, perhaps to the store before the store granted it.
+                        None if is_granted => self.end(place.permit, PermitOutcome::NeverSent, now),
                         None => {}
                     }
                 }
@@ -239,10 +240,10 @@ impl State {
         self.ended.is_empty()
     }
 
-    /// Forgets the ends that the store knows.
+    /// Forgets the ends that the store knows. One that was recorded once more meanwhile stays.
     pub(super) fn reported(&mut self, known: &[EndedPermit]) {
-        let known: std::collections::BTreeSet<_> = known.iter().map(|ended| ended.id).collect();
-        self.ended.retain(|ended| !known.contains(&ended.id));
+        let mut known: std::collections::BTreeSet<_> = known.iter().map(|ended| ended.id).collect();
+        self.ended.retain(|ended| !known.remove(&ended.id));
     }
 
     /// Returns true if a new state would behave in the same way.

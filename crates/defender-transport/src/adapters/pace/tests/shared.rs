@@ -188,6 +188,26 @@ fn dropped_asker_frees_its_slot() {
     assert_eq!((server.order(), server.arrivals()), (vec![0, 2], vec![Duration::ZERO, SECOND * 2]));
 }
 
+/// The report of a call that was dropped may come to the store before its permit is granted.
+#[test]
+fn permit_that_is_granted_after_its_report_is_freed() {
+    let slow = [Fault::None, Fault::Slow(SECOND), Fault::Slow(SECOND * 2)];
+    let (clock, server, _, [one, two]) = processes(|clock| Store::new(clock).reserves(slow));
+    let scope = scope(&[(4, 60)]);
+    let mut first = send(&one, &scope, Plan { back: SECOND * 2, ..plan(0) });
+    let [mut second, mut third, mut fourth] = [1, 2, 3].map(|number| send(&one, &scope, plan(number)));
+    for call in [&mut first, &mut second, &mut third, &mut fourth] {
+        assert!(poll(call.as_mut()).is_pending());
+    }
+    block_on(&clock, second).unwrap();
+    assert!(poll(third.as_mut()).is_pending(), "it asks for itself and the fourth, from 1 to 3");
+    drop(fourth);
+    // At 2 its end is reported.
+    block_on(&clock, future::join(first, third)).1.unwrap();
+    block_on(&clock, send(&two, &scope, plan(4))).unwrap();
+    assert_eq!((server.order(), clock.elapsed()), (vec![0, 1, 2, 4], SECOND * 3));
+}
+
 #[test]
 fn call_without_connection_frees_its_slot() {
     let (clock, server, _, [paced]) = processes(Store::new);

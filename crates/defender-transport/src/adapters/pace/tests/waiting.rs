@@ -95,6 +95,20 @@ fn wait_ends_once_it_is_hopeless() {
 }
 
 #[test]
+fn calls_without_connection_use_no_quota() {
+    let (clock, server, paced) = stage();
+    let scope = scope(&[(1, 60)]);
+    let refused = Plan { back: SECOND, response: Answer::NotConnected, ..plan(0) };
+    let (first, second) = (paced.send(request(&scope, refused)), paced.send(request(&scope, plan(1))));
+    let (first, second) = block_on(&clock, future::join(first, second));
+    assert_eq!((first.unwrap_err().kind(), second.is_ok()), (ErrorKind::Connect, true));
+    assert_eq!(server.arrivals(), [Duration::ZERO, SECOND], "the second goes once the first has no connection");
+    // The second was counted.
+    block_on(&clock, paced.send(request(&scope, plan(2)))).unwrap();
+    assert_eq!(clock.elapsed(), SECOND * 61);
+}
+
+#[test]
 fn wait_ends_at_its_time_limit() {
     let (clock, _, paced) = stage();
     let scope = scope(&[(1, 60)]);
