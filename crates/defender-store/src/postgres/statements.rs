@@ -50,11 +50,12 @@ impl RunStatements {
     /// The schema is quoted.
     pub(super) fn new(schema: &str) -> Self {
         let counts = [0, 1, 2, 3, 4, 5].map(|state| format!("count(*) filter (where w.state = {state})")).join(", ");
+        // Rows are counted by run, not grouped by what is selected: PostgreSQL would read the whole document once for each row.
         let read = |of: &str| {
             format!(
-                "select r.id, r.tenant, r.document, r.halt_after, r.halted, {counts} \
-                 from {of} r left join {schema}.run_row w on w.run = r.number \
-                 group by r.number, r.id, r.tenant, r.document, r.halt_after, r.halted order by r.number desc"
+                "select r.id, r.tenant, r.document, r.halt_after, r.halted, c.* from {of} r \
+                 cross join lateral (select {counts} from {schema}.run_row w where w.run = r.number) c \
+                 order by r.number desc"
             )
         };
         Self {

@@ -14,7 +14,7 @@ use crate::{
 
 checks! {
     halt_waits_for_departures second_failure_counts_the_first runs_refuse_other_isolation runs_are_committed_synchronously
-    killed_server_loses_no_row lost_creation_is_new lost_claim_holds_no_row lost_retry_counts_its_rows repeated_retry_leaves_new_failures repeated_resume_leaves_a_new_halt stopped_server_takes_no_run workers_share_runs_by_the_grants
+    killed_server_loses_no_row lost_creation_is_new lost_claim_holds_no_row lost_retry_counts_its_rows repeated_retry_leaves_new_failures repeated_resume_leaves_a_new_halt stopped_server_takes_no_run workers_share_runs_by_the_grants large_run_is_listed
 }
 
 const LEASE: Duration = Duration::from_secs(100);
@@ -285,4 +285,16 @@ async fn workers_share_runs_by_the_grants(world: &mut World) -> Outcome {
     store.reopen_run(&id).await.map_err(text)?;
     ensure!(!store.runs(10).await.map_err(text)?.is_empty(), "no runs");
     world.drop_worker().await
+}
+
+/// A statement that reads the document of the run once for each row takes longer than the store waits.
+async fn large_run_is_listed(world: &mut World) -> Outcome {
+    let store = world.store().await?;
+    let run = NewRun { document: "0123456789abcdef".repeat(1 << 18), ..new_run(5_000, None) };
+    store.create_run(&run).await.map_err(text)?;
+    let newest = store.runs(200).await.map_err(text)?;
+    let stored = store.run(&run.id).await.map_err(text)?;
+    let counts = [newest.first(), stored.as_ref()].map(|run| run.map(|run| run.counts.planned));
+    ensure!(counts == [Some(5_000); 2], "a run of 5,000 rows is listed and read with {counts:?} rows");
+    Ok(())
 }
