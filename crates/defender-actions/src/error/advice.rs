@@ -124,7 +124,7 @@ impl Error {
                 "look at the raw response in `problem()`, and correct the call".into()
             }
             ErrorKind::Refused if self.0.context.ends_with("/cancel") => {
-                "an action that has ended or begun cannot be cancelled: undo it with the inverse action, if there is one".into()
+                "an action that has ended, or that the service can no longer cancel, is not cancelled: undo it with the inverse action, if there is one".into()
             }
             ErrorKind::Refused if self.0.context == "POST /libraryfiles" => {
                 "correct what the message names; to replace an existing file, call `override_if_exists()`".into()

@@ -185,6 +185,12 @@ impl Error {
         self
     }
 
+    /// Sets that a request of the call was sent.
+    pub(crate) fn sent(mut self) -> Self {
+        self.0.never_sent = false;
+        self
+    }
+
     /// Adds the number of attempts, and the time to wait before the next call.
     pub(crate) fn with_attempts(mut self, attempts: u32, retry_after: Option<Duration>) -> Self {
         self.0.attempts = attempts;

@@ -35,7 +35,7 @@ use crate::{Intent, permissions::Needs};
 /// # async fn example(defender: DefenderClient) -> Result<(), Box<dyn std::error::Error>> {
 /// match defender.machine("1e5bc9d7e413ddd7902c2932e418702b84d0cc07".parse()?).isolate("Ransomware").await {
 ///     Ok(submitted) => println!("{}", submitted.id()),
-///     // The one case in which a second call may perform the action twice.
+///     // A second call may perform the action twice.
 ///     Err(error) if error.is_outcome_unknown() => {
 ///         let intent = error.intent().cloned(); // store it, and `recover` it later
 ///         eprintln!("{error}, candidates: {}", error.candidates().len());
@@ -108,8 +108,8 @@ impl Error {
         self.0.retryable
     }
 
-    /// Returns true if the service has accepted or may have accepted an action, and it is not known which one. This is the one case in
-    /// which a second call may do the action twice.
+    /// Returns true if the service has accepted or may have accepted an action, and it is not known which one. A second call may do the
+    /// action twice in this case, and after a [`Journal`](ErrorKind::Journal) error for which [`never_sent`](Self::never_sent) is false.
     #[must_use]
     pub fn is_outcome_unknown(&self) -> bool {
         matches!(self.0.kind, ErrorKind::OutcomeUnknown) || self.0.unknown.is_some()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use defender_model::{ActionId, ActionStatus, ActionType, CommandStatus, DownloadLink, MachineAction};
+use defender_model::{ActionId, ActionStatus, ActionType, CommandRecord, CommandStatus, DownloadLink, MachineAction};
 
 use crate::{
     DefenderClient, Error, ErrorKind,
@@ -36,6 +36,12 @@ impl LinkKind {
             Self::Result(_) => ActionType::LiveResponse,
         };
         action.action_type == own || action.action_type.as_str().is_empty()
+    }
+
+    /// Returns the command of the result, if the command has failed.
+    fn failed_command(self, record: &MachineAction) -> Option<&CommandRecord> {
+        let Self::Result(index) = self else { return None };
+        recorded_command(record, index).filter(|command| command.command_status == CommandStatus::Failed)
     }
 
     /// Returns the call that requests the link.
@@ -86,6 +92,14 @@ impl LinkKind {
         if record.status != ActionStatus::Succeeded && self == Self::Package {
             return ended(record).err().map_or(error, |ended| ended);
         }
+        if let Some(command) = self.failed_command(&record) {
+            return Error::new(ErrorKind::NoResult)
+                .sent()
+                .context(self.context(action))
+                .message(failed_without_result(command))
+                .with_action(Some(record))
+                .caused_by(error);
+        }
         // After a 404 the link may still appear.
         let may_appear = error.is_not_found();
         error.retryable(may_appear).with_action(Some(record))
@@ -104,36 +118,50 @@ pub(crate) enum ResultKind {
 /// Returns the kind of the command's result by the action's record, or the error of a command without a result.
 pub(crate) async fn result_kind(client: &DefenderClient, action: &ActionId, index: u32) -> Result<ResultKind, Error> {
     let record = record::read(client, action).await?;
-    let context = LinkKind::Result(index).context(action);
-    let no_result = |why: String, record: MachineAction| {
-        Err(Error::new(ErrorKind::NoResult).context(context.clone()).with_action(Some(record)).caused_by(why))
-    };
-    let commands = record.commands.as_deref().unwrap_or_default();
-    let numbered = commands.iter().find(|command| command.index.is_some_and(|own| i64::from(own) == i64::from(index)));
-    let by_place = || usize::try_from(index).ok().and_then(|place| commands.get(place)).filter(|it| it.index.is_none());
-    let Some(command) = numbered.or_else(by_place) else {
-        let why = format!("the action has {} commands, counted from 0", commands.len());
-        return no_result(why, record);
+    let kind = recorded_kind(&record, index);
+    kind.map_err(|error| error.context(LinkKind::Result(index).context(action)).with_action(Some(record)))
+}
+
+fn recorded_kind(record: &MachineAction, index: u32) -> Result<ResultKind, Error> {
+    let has_ended = record.status.is_terminal();
+    let no_result = |why: String| Err(Error::new(ErrorKind::NoResult).caused_by(why));
+    let Some(command) = recorded_command(record, index) else {
+        return match record.commands.as_deref().unwrap_or_default().len() {
+            // A record without commands excludes no result. The response to the link decides.
+            0 if has_ended => Ok(ResultKind::Unknown),
+            0 => Err(Error::new(ErrorKind::NotReady)),
+            count => no_result(format!("the action has {count} commands, counted from 0")),
+        };
     };
     let kind = command.command.as_ref().and_then(|command| command.command_type.as_deref()).unwrap_or_default();
     let result = match kind.to_ascii_lowercase().as_str() {
-        "putfile" => {
-            return no_result("PutFile puts a file onto the machine and has no result".to_owned(), record);
-        }
+        "putfile" => return no_result("PutFile puts a file onto the machine and has no result".to_owned()),
         "runscript" => ResultKind::Transcript,
         "getfile" => ResultKind::File,
         _ => ResultKind::Unknown,
     };
     let open_state = match command.command_status {
-        CommandStatus::Created | CommandStatus::Submitted | CommandStatus::PendingResource => Some("was not run"),
-        CommandStatus::Executing => Some("did not end"),
-        _ => None,
+        CommandStatus::Created | CommandStatus::Submitted | CommandStatus::PendingResource => "was not run",
+        CommandStatus::Executing => "did not end",
+        _ => return Ok(result),
     };
-    if let Some(state) = open_state {
-        if record.status.is_terminal() {
-            return no_result(format!("the command {state}, since the action ended as {}", record.status), record);
-        }
-        return Err(Error::new(ErrorKind::NotReady).context(context).with_action(Some(record)));
+    if has_ended {
+        return no_result(format!("the command {open_state}, since the action ended as {}", record.status));
     }
-    Ok(result)
+    Err(Error::new(ErrorKind::NotReady))
+}
+
+/// Returns the command with this index in the record, by its number, or by its place if it has no number.
+fn recorded_command(record: &MachineAction, index: u32) -> Option<&CommandRecord> {
+    let commands = record.commands.as_deref().unwrap_or_default();
+    let numbered = commands.iter().find(|command| command.index.is_some_and(|own| i64::from(own) == i64::from(index)));
+    let by_place = || usize::try_from(index).ok().and_then(|place| commands.get(place)).filter(|it| it.index.is_none());
+    numbered.or_else(by_place)
+}
+
+/// Returns the message about a failed command that has left no result, with the service's text.
+fn failed_without_result(command: &CommandRecord) -> String {
+    let errors = command.errors.as_deref().unwrap_or_default().join("; ");
+    let separator = if errors.trim().is_empty() { "" } else { ": " };
+    format!("the command failed and has no result{separator}{errors}")
 }

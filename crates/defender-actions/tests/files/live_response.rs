@@ -4,7 +4,7 @@ use std::{io::Write, time::Duration};
 
 use bytes::Bytes;
 use defender_actions::{
-    ErrorKind,
+    DefenderClient, ErrorKind,
     model::{ActionId, ActionStatus, LiveResponseCommand as Command},
 };
 use defender_emulator::{Fault, Operation, Outcome};
@@ -12,7 +12,7 @@ use flate2::{Compression, GzBuilder};
 
 use crate::{
     store::{Folder, Store, always},
-    support::{World, error_chain, forbidden},
+    support::{World, error_chain, forbidden, over},
 };
 
 async fn session(world: &World) -> ActionId {
@@ -211,4 +211,55 @@ async fn failed_command_is_visible() {
     assert_eq!(ended.status, ActionStatus::Succeeded);
     let failed: Vec<_> = ended.failed_commands().filter_map(|command| command.index).collect();
     assert_eq!(failed, [0]);
+}
+
+/// Client of a session with this status and these fields. The link has this status, and the store has a transcript.
+fn with_record(status: &str, fields: &str, link: u16) -> DefenderClient {
+    let record = format!(r#"{{"id":"a1","type":"LiveResponse","status":"{status}"{fields}}}"#);
+    let (defender, _) = over(move |request| match request.uri().path() {
+        "/api/machineactions/a1" => (200, record.clone()),
+        "/x" => (200, r#"{"script_name":"a.ps1","exit_code":1}"#.to_owned()),
+        _ if link == 200 => (200, r#"{"value":"https://blobs.example.com/x?sig=s"}"#.to_owned()),
+        _ => (link, r#"{"error":{"code":"ResourceNotFound","message":"m"}}"#.to_owned()),
+    });
+    defender
+}
+
+#[tokio::test]
+async fn unstated_commands_exclude_no_result() {
+    for commands in ["", r#","commands":null"#, r#","commands":7"#, r#","commands":[]"#, r#","commands":[{}]"#] {
+        for status in ["Succeeded", "Cancelled"] {
+            let session = with_record(status, commands, 200).action("a1".parse().unwrap());
+            assert_eq!(session.result(0).transcript().await.unwrap().exit_code(), Some(1), "{status} {commands}");
+            session.result(0).file().write_to(Vec::new()).await.unwrap();
+            let missing = with_record(status, commands, 404).action("a1".parse().unwrap());
+            let error = missing.result(0).stored().link().await.unwrap_err();
+            assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::NotFound, true), "{status} {commands}");
+        }
+        let pending = with_record("Pending", commands, 404).action("a1".parse().unwrap());
+        let error = pending.result(0).transcript().await.unwrap_err();
+        assert_eq!((error.kind(), error.action().is_some()), (ErrorKind::NotReady, true), "{commands}");
+    }
+}
+
+#[tokio::test]
+async fn failed_command_without_link_has_no_result() {
+    let failed = r#","commands":[{"index":0,"commandStatus":"Failed","errors":["no such script"],"command":{"type":"RunScript"}}]"#;
+    for (status, link) in [("Succeeded", 404), ("Failed", 404), ("Failed", 400)] {
+        let session = with_record(status, failed, link).action("a1".parse().unwrap());
+        for error in [
+            session.result(0).transcript().await.unwrap_err(),
+            session.result(0).stored().write_to(Vec::new()).await.unwrap_err(),
+        ] {
+            assert_eq!((error.kind(), error.is_retryable(), error.never_sent()), (ErrorKind::NoResult, false, false));
+            assert_eq!((error.commands().len(), error.status()), (1, None), "{error}");
+            assert!(error.to_string().contains("the command failed and has no result: no such script"), "{error}");
+            assert!(error_chain(&error).contains("ResourceNotFound"), "{error:?}");
+        }
+    }
+    // A failed script may have a transcript, and a running session may still get one.
+    let session = with_record("Failed", failed, 200).action("a1".parse().unwrap());
+    assert_eq!(session.result(0).transcript().await.unwrap().exit_code(), Some(1));
+    let session = with_record("InProgress", failed, 404).action("a1".parse().unwrap());
+    assert_eq!(session.result(0).transcript().await.unwrap_err().kind(), ErrorKind::NotReady);
 }

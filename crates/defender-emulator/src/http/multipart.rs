@@ -39,13 +39,27 @@ fn one<'b>(head: &str, content: &'b [u8]) -> Option<Part<'b>> {
         let (name, value) = line.split_once(':')?;
         name.trim().eq_ignore_ascii_case("content-disposition").then_some(value)
     })?;
-    let parameter = |wanted: &str| {
-        disposition.split(';').find_map(|parameter| {
-            let (name, value) = parameter.trim().split_once('=')?;
-            name.eq_ignore_ascii_case(wanted).then(|| value.trim_matches('"').to_owned())
-        })
-    };
+    let parameter = |name| parameter(disposition, name);
     Some(Part { name: parameter("name")?, file_name: parameter("filename"), content })
+}
+
+/// Returns the value of a parameter. A `;` inside quotes is part of the value.
+fn parameter(disposition: &str, wanted: &str) -> Option<String> {
+    let mut is_quoted = false;
+    let mut parameters = disposition.split(|character| {
+        is_quoted ^= character == '"';
+        character == ';' && !is_quoted
+    });
+    parameters.find_map(|parameter| {
+        let (name, value) = parameter.trim().split_once('=')?;
+        name.eq_ignore_ascii_case(wanted).then(|| decoded(value.trim_matches('"')))
+    })
+}
+
+/// Decodes the three characters that browsers encode in a name: <https://html.spec.whatwg.org/#multipart-form-data>. That the service
+/// decodes them is inferred.
+fn decoded(value: &str) -> String {
+    value.replace("%22", "\"").replace("%0D", "\r").replace("%0A", "\n")
 }
 
 fn split<'b>(bytes: &'b [u8], at: &[u8]) -> Option<(&'b [u8], &'b [u8])> {
@@ -66,6 +80,20 @@ mod tests {
         let file = Part { name: "file".to_owned(), file_name: Some("a.ps1".to_owned()), content: b"line\r\n--y" };
         let description = Part { name: "Description".to_owned(), file_name: None, content: b"" };
         assert_eq!(found, [file, description]);
+    }
+
+    #[test]
+    fn quoted_file_name_is_whole() {
+        for (written, name) in [
+            ("filename=\"a;b; name=c.ps1\"; name=\"file\"", "a;b; name=c.ps1"),
+            ("name=\"file\"; filename=\"a %22b%22%0D%0A.ps1\"", "a \"b\"\r\n.ps1"),
+            ("name=\"file\"; filename=\"100%25%2F.ps1\"", "100%25%2F.ps1"),
+            ("name=file;filename=a.ps1", "a.ps1"),
+        ] {
+            let body = format!("--x\r\nContent-Disposition: form-data; {written}\r\n\r\n1\r\n--x--");
+            let part = Part { name: "file".to_owned(), file_name: Some(name.to_owned()), content: b"1" };
+            assert_eq!(parts("multipart/form-data; boundary=x", body.as_bytes()), Some(vec![part]), "{written}");
+        }
     }
 
     #[test]
