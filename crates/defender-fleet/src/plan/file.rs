@@ -100,6 +100,11 @@ pub(super) fn changed(name: &str) -> Error {
 
 /// Writes a file beside `path` and renames it, so that a crash leaves the old file or the new one.
 fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // The file would take the place of a link, as of `/dev/stdout`, or of a device, as `/dev/null`.
+    if fs::metadata(path).is_ok_and(|existing| !existing.is_file()) {
+        return Err(io::Error::other("this is not a regular file; name another one"));
+    }
+    let path = &*fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
     name.push(format!(".{}.partial", std::process::id()));
     let partial: PathBuf = path.with_file_name(name);

@@ -6,13 +6,13 @@ mod late;
 use std::fmt;
 
 use defender_actions::model::{ActionId, ActionStatus, MachineId, sanitize_line};
-use defender_store::{RowState, StoredRow, StoredRun};
+use defender_store::{RowState, RunId, StoredRow, StoredRun};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::late::add_late_outcomes;
 use crate::{
-    ApprovedPlan, LeftOut,
+    ApprovedPlan, LeftOut, claim,
     run::{RowAttempt, RowDocument, RowError, RowOrigin, open_attempts},
 };
 
@@ -140,7 +140,7 @@ impl Report {
     pub(crate) fn of(stored: &StoredRun, approved: &ApprovedPlan, rows: &[(StoredRow, RowDocument)]) -> Self {
         let plan = &approved.plan;
         let action = plan.action.action_type();
-        let of_run = rows.iter().map(|(row, document)| ReportRow::of(row, document, &plan.tenant, action));
+        let of_run = rows.iter().map(|(row, document)| ReportRow::of(&stored.id, row, document, &plan.tenant, action));
         let left_out = plan.left_out.iter().map(|target| ReportRow::left_out(target, &plan.tenant, action));
         let rows: Vec<_> = of_run.chain(left_out).collect();
         let mut counts = ReportCounts::default();
@@ -251,10 +251,18 @@ impl ReportRow {
         }
     }
 
-    fn of(row: &StoredRow, document: &RowDocument, tenant: &str, action: &str) -> Self {
-        let (mut document, attempts) = (document.clone(), document.attempt.number);
-        // The retry that no worker has begun.
-        document.begin(row.attempt, String::new());
+    fn of(run: &RunId, row: &StoredRow, document: &RowDocument, tenant: &str, action: &str) -> Self {
+        let mut document = document.clone();
+        let attempts = if row.state == RowState::Sending {
+            // The document is written after the request. Until then the journal has the attempt, under this key.
+            document.begin(row.attempt, claim::key(run, row.index, row.attempt));
+            row.attempt
+        } else {
+            let begun = document.attempt.number;
+            // The retry that no worker has begun.
+            document.begin(row.attempt, String::new());
+            begun
+        };
         let unknown = document.unknown_attempt().filter(|_| row.state == RowState::Planned);
         let RowDocument { machine_id, name, attempt, earlier, .. } = document;
         Self {

@@ -6,8 +6,8 @@ use std::{
 };
 
 use defender_actions::{
-    Download, Error as ServiceError,
-    model::{ActionId, MachineId},
+    Download,
+    model::{ActionId, LiveResponse, LiveResponseCommand, MachineAction, MachineId},
 };
 use defender_store::RowState;
 use futures_util::{StreamExt, stream};
@@ -56,9 +56,9 @@ impl Run {
     pub async fn download(&self, folder: impl AsRef<Path>) -> Result<Vec<DownloadedRow>, Error> {
         let folder = folder.as_ref();
         let (action, client) = (&self.approved.plan.action, self.fleet.client(self.tenant())?);
-        let is_package = match action {
-            FleetAction::CollectInvestigationPackage(_) => true,
-            FleetAction::LiveResponse(_) => false,
+        let session = match action {
+            FleetAction::CollectInvestigationPackage(_) => None,
+            FleetAction::LiveResponse(session) => Some(session),
             _ => {
                 let why = format!("{} has no results to download", action.action_type());
                 return Err(self.failed(ErrorKind::Configuration, why));
@@ -71,7 +71,7 @@ impl Run {
             let RowDocument { machine_id, name, attempt, .. } = document;
             let Some(action_id) = attempt.action_id else { continue };
             let of_machine = folder.join(machine_id.as_str());
-            self.create(&if is_package { of_machine } else { of_machine.join(action_id.as_str()) })?;
+            self.create(&if session.is_none() { of_machine } else { of_machine.join(action_id.as_str()) })?;
             let (files, errors) = (Vec::new(), Vec::new());
             let tenant = self.tenant().to_owned();
             rows.push(DownloadedRow { tenant, machine_id, machine: name, action_id, files, errors });
@@ -80,16 +80,16 @@ impl Run {
             let handle = client.action(row.action_id.clone());
             let of_machine = folder.join(row.machine_id.as_str());
             async move {
-                if is_package {
+                let Some(session) = session else {
                     let path = of_machine.join(format!("{}.zip", row.action_id));
                     row.save(path, || handle.package()).await;
                     return row;
-                }
-                match results(&handle).await {
+                };
+                match handle.get().await {
                     Err(error) => row.errors.push(RowError::of(&error)),
-                    Ok(results) => {
+                    Ok(record) => {
                         let folder = of_machine.join(row.action_id.as_str());
-                        for (index, is_file) in results {
+                        for (index, is_file) in results(&record, session) {
                             let result = handle.result(index);
                             let path = folder.join(format!("{index}.{}", if is_file { "file" } else { "json" }));
                             row.save(path, || if is_file { result.file() } else { result.stored() }).await;
@@ -124,17 +124,53 @@ impl DownloadedRow {
     }
 }
 
-/// Returns the index of each command of a session that has a result, and whether the result is a file.
-async fn results(session: &defender_actions::ActionHandle) -> Result<Vec<(u32, bool)>, ServiceError> {
-    let record = session.get().await?;
-    let results = record.commands.iter().flatten().enumerate().filter_map(|(place, command)| {
-        let kind = command.command.as_ref()?.command_type.as_deref()?;
-        let index = command.index.and_then(|index| u32::try_from(index).ok()).or_else(|| u32::try_from(place).ok())?;
-        match kind {
-            "GetFile" => Some((index, true)),
-            "PutFile" => None,
-            _ => Some((index, false)),
-        }
+/// Returns the index of each command of a session that has a result, and whether the result is a file. What the record does not
+/// state is as planned.
+fn results(record: &MachineAction, planned: &LiveResponse) -> Vec<(u32, bool)> {
+    let stated = record.commands.as_deref().unwrap_or_default();
+    let count = if stated.is_empty() { planned.commands.len() } else { stated.len() };
+    let results = (0..count).filter_map(|place| {
+        let command = stated.get(place);
+        let number = command.and_then(|command| u32::try_from(command.index?).ok());
+        let index = number.or_else(|| u32::try_from(place).ok())?;
+        let is_file = match command.and_then(|command| command.command.as_ref()?.command_type.as_deref()) {
+            Some(kind) if kind.eq_ignore_ascii_case("PutFile") => return None,
+            Some(kind) => kind.eq_ignore_ascii_case("GetFile"),
+            None => match planned.commands.get(usize::try_from(index).ok()?) {
+                Some(LiveResponseCommand::PutFile { .. }) => return None,
+                command => matches!(command, Some(LiveResponseCommand::GetFile { .. })),
+            },
+        };
+        Some((index, is_file))
     });
-    Ok(results.collect())
+    results.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_that_are_not_stated_are_those_of_the_plan() {
+        let commands = [
+            LiveResponseCommand::put_file("a"),
+            LiveResponseCommand::run_script("b"),
+            LiveResponseCommand::get_file("c"),
+        ];
+        let planned = LiveResponse::new("c", commands).unwrap();
+        for (stated, expected) in [
+            ("", vec![(1, false), (2, true)]),
+            (r#", "commands": []"#, vec![(1, false), (2, true)]),
+            (r#", "commands": [{}, {}, {}]"#, vec![(1, false), (2, true)]),
+            (r#", "commands": [{"index": 2}, {"index": 0}]"#, vec![(2, true)]),
+            (
+                r#", "commands": [{"command": {"type": "getfile"}}, {"command": {"type": "RunPowerShell"}}]"#,
+                vec![(0, true), (1, false)],
+            ),
+        ] {
+            let record = format!(r#"{{"id": "a", "type": "LiveResponse", "status": "Succeeded"{stated}}}"#);
+            let record: MachineAction = serde_json::from_str(&record).unwrap();
+            assert_eq!(results(&record, &planned), expected, "{stated}");
+        }
+    }
 }

@@ -35,6 +35,9 @@ impl Worker {
             }
             Happened::Read(read) => {
                 let (set, ended, is_of_list) = *read;
+                if ended.iter().any(|(_, outcome)| outcome.is_ok()) {
+                    self.unreachable_since = None;
+                }
                 self.set = Some(set);
                 self.read_delay = (self.read_delay * 3 / 2).min(LONGEST_READ);
                 self.read_at = self.now().saturating_add(self.read_delay);

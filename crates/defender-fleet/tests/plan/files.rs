@@ -45,6 +45,27 @@ async fn saved_plan_is_private() {
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn plan_takes_no_place_of_a_link_or_device() {
+    use std::os::unix::{fs::symlink, net::UnixListener};
+
+    let folder = Folder::new();
+    let (file, link, socket) =
+        (folder.path().join("plan.json"), folder.path().join("link"), folder.path().join("socket"));
+    let plan = rich_plan().await;
+    plan.save(&file).unwrap();
+    symlink(&file, &link).unwrap();
+    std::fs::write(&file, "old").unwrap();
+    plan.save(&link).unwrap();
+    assert!(link.is_symlink());
+    assert_eq!(Plan::load(&file).unwrap(), plan);
+    let _listener = UnixListener::bind(&socket).unwrap();
+    let error = plan.save(&socket).unwrap_err();
+    assert!(error.to_string().contains("socket`: this is not a regular file; name another one"), "{error}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3, "a partial file is left");
+}
+
 #[tokio::test]
 async fn failed_save_leaves_old_file() {
     let folder = Folder::new();

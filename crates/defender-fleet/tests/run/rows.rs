@@ -288,6 +288,33 @@ async fn run_survives_an_outage() {
     }
 }
 
+#[tokio::test]
+async fn outage_after_a_read_is_another_one() {
+    let minute = Duration::from_secs(60);
+    let world = World::with(4, |emulator| emulator.running_for(minute * 20));
+    let run = world.start(&world.release().waves(&[2])).await;
+    let rows = run.report().await.unwrap().rows;
+    let late = rows[1].machine_id.as_ref().unwrap().to_string();
+    let path = format!("/{late}/");
+    let delay = move |post: &str| (if post.contains(&path) { minute / 6 } else { Duration::ZERO }, Duration::ZERO);
+    let run = world.on_post(Arc::new(delay)).fleet().run(run.id()).await.unwrap();
+    let outages = async {
+        // The second request of the first wave meets an outage, and is refused after it.
+        world.clock.sleep(minute / 12).await;
+        let first = world.emulator.fault(Fault::RefuseConnection).on(RELEASE);
+        world.clock.sleep(minute).await;
+        first.stop();
+        world.emulator.fault(Fault::Code(ErrorCode::DisallowedOperation)).on(RELEASE).on_machine(late).times(1);
+        // The action of the first request takes its time, and the second wave meets another outage.
+        world.clock.sleep(minute * 10).await;
+        let second = world.emulator.fault(Fault::RefuseConnection).on(RELEASE);
+        world.clock.sleep(minute * 15).await;
+        second.stop();
+    };
+    let (report, ()) = world.run(join(run.finish(), outages)).await;
+    assert_eq!(counts(&report.unwrap()), (3, 1, 0, 0));
+}
+
 /// No list can be read for some minutes: the row is not unknown, but searched for until one can.
 #[tokio::test]
 async fn search_waits_for_readable_lists() {
@@ -306,6 +333,8 @@ async fn search_waits_for_readable_lists() {
         if minutes == 60 {
             assert_eq!(events.last().unwrap().as_ref().unwrap_err().kind(), ErrorKind::Service);
             assert_eq!((report.rows[0].state, report.counts.unknown), (S::Sending, 0), "{report}");
+            let key = format!("run/{}/0/1", run.id());
+            assert_eq!((report.rows[0].attempts, report.rows[0].key.as_deref()), (1, Some(&*key)));
             world.run(run.finish()).await.unwrap();
         }
         let report = run.report().await.unwrap();
