@@ -7,7 +7,7 @@ use super::{
     confirm::confirm,
     decisions::{decisions, exit_of_left_out, summary},
     follow::follow,
-    repeat::{refuse_repeat, refuse_second},
+    repeat::{other_run, refuse_repeat, refuse_second},
     signals::Signals,
     verb::Verb,
 };
@@ -101,11 +101,12 @@ async fn start(
     signals.before_sending(refuse_repeat(session, &plan)).await?;
     let plan = plan.approved_by(approver, ticket)?;
     let run = signals.before_sending(session.fleet.start(&plan)).await?;
-    signals.before_sending(refuse_second(session, &run)).await.inspect_err(|failure| {
-        if failure.exit == Exit::Interrupted {
-            talk::say(&session.to_go_on(run.id()));
-        }
+    let other = signals.before_sending(other_run(session, &run)).await.inspect_err(|_| {
+        talk::say(&format!("Run {} is stored, and nothing of it was sent. {}", run.id(), session.to_go_on(run.id())));
     })?;
+    if let Some(other) = other {
+        return Err(refuse_second(session, &run, &other).await);
+    }
     follow(session, output, run, signals).await
 }
 

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{awaited::awaited, confirm::confirm, readable::next_row, signals::Signals, verb::VERBS};
 use crate::{
     failure::{Exit, Failure, exit_of},
-    output::{Output, Record, talk},
+    output::{Output, Record, exit_of_printed, talk},
     session::Session,
 };
 
@@ -282,8 +282,7 @@ impl Wait {
                 }
             }
         }
-        output.print(&rows)?;
-        Ok(exit)
+        Ok(exit_of_printed(exit, output.print(&rows)))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The way of a run until its end, or until Ctrl-C.
 
 use defender_actions::BoxStream;
-use defender_fleet::{Error as FleetError, FleetAction, Report, Run, RunEvent};
+use defender_fleet::{Error as FleetError, ErrorKind as FleetKind, FleetAction, Report, Run, RunEvent};
 use futures_util::StreamExt;
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     failure::{Exit, Failure},
-    output::{Output, progress::Progress, talk},
+    output::{Output, exit_of_printed, progress::Progress, talk},
     session::Session,
 };
 
@@ -22,6 +22,8 @@ enum End {
     /// A person stopped it. The run is halted.
     Interrupted,
     Failed(Failure),
+    /// The plan lapsed before anything was sent. The run does not go on.
+    Lapsed(Failure),
 }
 
 /// Works on a run, shows its progress, and prints its report.
@@ -34,14 +36,13 @@ pub(super) async fn follow(session: &Session, output: Output, run: Run, mut sign
     let mut progress = Progress::new(waves);
     let end = work(session, &run, &mut progress, &mut signals).await;
     progress.finish();
-    let report = reported(output, &run, &mut signals).await;
+    let report = reported(session, output, &run, &mut signals).await;
     match end {
         End::Done => {
-            let report = report.inspect_err(|_| {
+            let (report, exit) = report.inspect_err(|_| {
                 let command = session.command(&format!("report {id}"));
                 talk::say(&format!("Nothing of run {id} is left to do. Its report: {command}"));
             })?;
-            let exit = exit_of(&run, &report);
             if report.counts.succeeded > 0 && has_files(&run) {
                 let download = session.command(&format!("download {id} --to FOLDER"));
                 talk::say(&format!("The files stay at the service until {download} fetches them."));
@@ -50,30 +51,60 @@ pub(super) async fn follow(session: &Session, output: Output, run: Run, mut sign
             Ok(exit)
         }
         End::Interrupted => {
-            if let Err(failure) = report {
-                talk::error(&failure.message);
-            }
-            talk::say(&format!("Run {id} was interrupted and is halted. {}", session.to_go_on(&id)));
+            talk::say(&interrupted(session, &run, report.map(|(report, _)| report)));
             Ok(Exit::Interrupted)
         }
         End::Failed(failure) => {
+            let exit = report.map_or_else(
+                |unread| {
+                    talk::error(&format!("the report of run {id} cannot be read: {unread}"));
+                    Exit::Success
+                },
+                |(_, exit)| exit,
+            );
             talk::say(&format!("Run {id} stopped. Once the cause is gone: {}", session.to_go_on(&id)));
             // The actions of the run say more than the reason why it stopped.
-            let is_unknown = report.is_ok_and(|report| exit_of(&run, &report) == Exit::Unknown);
+            let is_unknown = exit == Exit::Unknown;
             Err(Failure { exit: failure.exit.max(if is_unknown { Exit::Unknown } else { Exit::Success }), ..failure })
         }
+        End::Lapsed(failure) => Err(failure),
     }
 }
 
-/// Reads and prints the report.
-async fn reported(output: Output, run: &Run, signals: &mut Signals) -> Result<Report, Failure> {
+/// Returns the sentence about a run that a person interrupted. Another process may have resumed it since.
+fn interrupted(session: &Session, run: &Run, report: Result<Report, Failure>) -> String {
+    let id = run.id();
+    match report {
+        Ok(Report { halted: None, .. }) => {
+            let command = session.command(&format!("report {id}"));
+            return format!(
+                "Run {id} was interrupted here, and is not halted: it was resumed meanwhile. Its report: {command}"
+            );
+        }
+        Ok(_) => {}
+        Err(failure) => talk::error(&failure.message),
+    }
+    format!("Run {id} was interrupted and is halted. {}", session.to_go_on(id))
+}
+
+/// Reads and prints the report, and returns it with the exit code, which is at least `Failed` if the report cannot be printed.
+async fn reported(
+    session: &Session,
+    output: Output,
+    run: &Run,
+    signals: &mut Signals,
+) -> Result<(Report, Exit), Failure> {
     let report = tokio::select! {
         biased;
         () = signals.next() => return Err(Failure::interrupted("interrupted: the report was not read")),
         report = run.report() => report?,
     };
-    print(output, &report)?;
-    Ok(report)
+    let printed = print(output, &report);
+    if printed.is_err() {
+        talk::say(&format!("The report again: {}", session.command(&format!("report {}", run.id()))));
+    }
+    let exit = exit_of_printed(exit_of(run, &report), printed);
+    Ok((report, exit))
 }
 
 /// Returns whether the action of the run has files as its result.
@@ -111,6 +142,7 @@ async fn work(session: &Session, run: &Run, progress: &mut Progress, signals: &m
                     progress.above(&format!("What was sent is no longer waited for: {error}"));
                     return End::Interrupted;
                 }
+                Next::Failed(error) if error.kind() == FleetKind::PlanLapsed => return End::Lapsed(error.into()),
                 Next::Failed(error) => return End::Failed(error.into()),
                 Next::End if is_interrupted => return End::Interrupted,
                 Next::End => return End::Done,
@@ -160,12 +192,9 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3_600);
 
-    /// Starts an action on two machines, of which the first one is off for five hours. Works on the run until its end, and returns each hint with the time
-    /// since the last event, and the time of the end since the start.
-    async fn hints(action: impl Into<FleetAction>) -> (Vec<(Duration, String)>, Duration) {
-        let clock = ManualClock::new();
+    /// Returns a session on an emulator with the clock.
+    fn session(clock: &ManualClock) -> (Session, Arc<Emulator>) {
         let emulator = Arc::new(Emulator::builder().clock(Arc::new(clock.clone())).in_process().unwrap());
-        emulator.machine_offline(emulator.machine_ids()[0]);
         let (service, of_tenant) = (Arc::clone(&emulator), clock.clone());
         let tenant = Tenant::new("contoso", emulator.tenant_id(), move || {
             let (tenant, client, secret) = (service.tenant_id(), service.client_id(), service.client_secret());
@@ -175,7 +204,15 @@ mod tests {
             Ok(builder.audience(service.audience()).clock(of_tenant.clone()))
         });
         let fleet = Fleet::new(Tenants::default().with(tenant), Stores::memory(clock.clone()));
-        let session = Session::of_test(fleet, Arc::new(clock.clone()));
+        (Session::of_test(fleet, Arc::new(clock.clone())), emulator)
+    }
+
+    /// Starts an action on two machines, of which the first one is off for five hours. Works on the run until its end, and returns each hint with the time
+    /// since the last event, and the time of the end since the start.
+    async fn hints(action: impl Into<FleetAction>) -> (Vec<(Duration, String)>, Duration) {
+        let clock = ManualClock::new();
+        let (session, emulator) = session(&clock);
+        emulator.machine_offline(emulator.machine_ids()[0]);
         let work = async {
             let targets = Targets::ids(emulator.machine_ids().into_iter().take(2));
             let plan = session.fleet.plan("contoso").unwrap().targets(targets).action(action).even_if_inactive();
@@ -236,5 +273,21 @@ mod tests {
         assert!(hints.len() == 1 && hints[0].1.contains("LiveResponse: ws-eng-04"), "{hints:?}");
         assert!(hints[0].1.contains("after about two hours"), "{hints:?}");
         assert!(ended < HOUR * 3, "{ended:?}");
+    }
+
+    /// A new plan is the way, so that no command to go on is shown.
+    #[tokio::test]
+    async fn lapsed_run_does_not_go_on() {
+        let clock = ManualClock::new();
+        let (session, _emulator) = session(&clock);
+        let end = async {
+            let plan = session.fleet.plan("contoso").unwrap().targets(Targets::names(["ws-eng-04.contoso.example"]));
+            let plan = plan.action(Isolate::new("INC-4711", IsolationType::Full).unwrap()).resolve().await.unwrap();
+            let run = session.fleet.start(&plan.approved_by("jo", "CHG-12").unwrap()).await.unwrap();
+            clock.sleep(HOUR * 2).await;
+            work(&session, &run, &mut Progress::new(1), &mut Signals::listen().unwrap()).await
+        };
+        let end = clock.run(end).await;
+        assert!(matches!(&end, End::Lapsed(failure) if failure.message.contains("make another plan")));
     }
 }

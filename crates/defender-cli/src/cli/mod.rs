@@ -11,6 +11,7 @@ mod download;
 mod find;
 mod follow;
 pub(crate) mod global;
+mod lapse;
 mod long_wait;
 mod plan;
 mod preflight;

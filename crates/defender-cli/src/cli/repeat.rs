@@ -16,12 +16,27 @@ pub(super) async fn refuse_repeat(session: &Session, plan: &Plan) -> Result<(), 
     }
 }
 
-/// Halts a run of which nothing was sent, and fails, if the store has another run of its plan: another command has started that run
-/// since [`refuse_repeat`]. Of two that start at the same moment, each has created its run before it looks, so that at most one goes on.
-pub(super) async fn refuse_second(session: &Session, run: &Run) -> Result<(), Failure> {
-    let Some(other) = run_of(session, &run.approved().plan, Some(run.id())).await? else { return Ok(()) };
-    run.halt(&format!("the plan was run by another command at the same time, as run {other}")).await?;
-    Err(refused(session, "the plan was run by another command at the same time", &other))
+/// Returns another run of the plan of a run that was created: another command has started it since [`refuse_repeat`]. Of two that start at
+/// the same moment, each has created its run before it looks, so that at most one goes on.
+pub(super) async fn other_run(session: &Session, run: &Run) -> Result<Option<RunId>, Failure> {
+    run_of(session, &run.approved().plan, Some(run.id())).await
+}
+
+/// Halts a run of which nothing was sent, since the store has another run of its plan, and returns the failure.
+pub(super) async fn refuse_second(session: &Session, run: &Run, other: &RunId) -> Failure {
+    let why = "the plan was run by another command at the same time";
+    let halted = run.halt(&format!("{why}, as run {other}")).await;
+    let refused = refused(session, why, other);
+    match halted {
+        Ok(()) => refused,
+        Err(error) => {
+            let id = run.id();
+            Failure {
+                message: format!("{refused}; run {id} of this command is not halted, do not resume it: {error}"),
+                ..refused
+            }
+        }
+    }
 }
 
 /// Returns a run of the plan, other than this one.
@@ -59,9 +74,10 @@ mod tests {
             session.fleet.start(&approved).await.unwrap()
         };
         let first = start("jo").await;
-        refuse_second(&session, &first).await.unwrap();
+        assert_eq!(other_run(&session, &first).await.unwrap(), None);
         let second = start("kim").await;
-        let failure = refuse_second(&session, &second).await.unwrap_err();
+        let other = other_run(&session, &second).await.unwrap().unwrap();
+        let failure = refuse_second(&session, &second, &other).await;
         assert!(failure.message.contains(&format!("as run {}", first.id())), "{failure}");
         let halted = |run: &RunSummary| run.halted.is_some();
         let runs = session.fleet.runs(9).await.unwrap();

@@ -99,10 +99,10 @@ impl<'r> MachineRow<'r> {
     }
 }
 
-/// Prints the rows of a report on stdout, and its counts on stderr.
+/// Prints the rows of a report on stdout, and its counts on stderr, also if stdout cannot be written.
 pub(super) fn print(output: Output, report: &Report) -> Result<(), Failure> {
     let rows: Vec<_> = report.rows.iter().map(|row| MachineRow::of(report, row)).collect();
-    output.print(&rows)?;
+    let printed = output.print(&rows);
     let counts = report.counts;
     let open_before = match report.in_state(ReportState::Failed).filter(|row| row.has_unknown_outcome()).count() {
         0 => String::new(),
@@ -123,7 +123,7 @@ pub(super) fn print(output: Output, report: &Report) -> Result<(), Failure> {
         counts.open(),
         counts.left_out
     ));
-    Ok(())
+    printed
 }
 
 /// Longest reason of a halt, in characters.

@@ -8,13 +8,14 @@ use super::{
     act::{Confirmed, SendOptions, prompt, send},
     confirm::confirm,
     follow::follow,
+    lapse::refuse_lapsed,
     report::{exit_of, may_have_been_sent, print, print_runs, say_halt},
     signals::Signals,
     verb::Isolation,
 };
 use crate::{
     failure::{Exit, Failure},
-    output::{Output, talk},
+    output::{Output, exit_of_printed, talk},
     session::Session,
 };
 
@@ -162,6 +163,7 @@ impl Resume {
     pub(super) async fn run(self, session: &Session, output: Output) -> Result<Exit, Failure> {
         let run = session.run(&self.run).await?;
         let counts = run.summary().await?.counts;
+        refuse_lapsed(session, &run, counts).await?;
         let mut signals = Signals::listen()?;
         confirm_open(&mut signals, &run, counts.planned + counts.sending, self.confirmed).await?;
         let in_hand = counts.sending + counts.submitted;
@@ -208,7 +210,7 @@ impl Halt {
     pub(super) async fn run(self, session: &Session) -> Result<Exit, Failure> {
         let run = session.run(&self.run).await?;
         run.halt(&self.reason).await?;
-        let report = run.report().await?;
+        let report = run.report().await.map_err(|error| halted_unread(session, &run, error))?;
         let (counts, sent) = (report.counts, may_have_been_sent(&report));
         if counts.open() == 0 {
             talk::say(&format!("Run {} has ended already: nothing is left to halt.", run.id()));
@@ -225,6 +227,16 @@ impl Halt {
         ));
         Ok(Exit::Success)
     }
+}
+
+/// Returns the failure of a halt that is stored, of a run whose state cannot be read.
+fn halted_unread(session: &Session, run: &Run, error: defender_fleet::Error) -> Failure {
+    let (id, command) = (run.id(), session.command(&format!("report {}", run.id())));
+    let failure = Failure::from(error);
+    let message = format!(
+        "run {id} is halted: nothing more is sent, and its state cannot be read; {command} reads it again: {failure}"
+    );
+    Failure { message, ..failure }
 }
 
 impl Retry {
@@ -285,9 +297,9 @@ impl ReportCommand {
         };
         let run = session.run(&run).await?;
         let report = run.report().await?;
-        print(output, &report)?;
+        let exit = exit_of_printed(exit_of(&run, &report), print(output, &report));
         say_halt(session, &report, run.id());
-        Ok(exit_of(&run, &report))
+        Ok(exit)
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::ffi::OsString;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, profile};
 
 /// Parts of the names of options that would carry a secret.
 const WORDS: [&str; 8] = ["secret", "password", "passwd", "passphrase", "token", "assertion", "private-key", "api-key"];
 
-/// Refuses the first argument that looks like an option with a secret, or a URL with a password. Its value is not printed.
+/// Refuses the first argument that looks like an option with a secret, or a URL or connection string with a password. Its value is not printed.
 ///
 /// # Errors
 ///
@@ -28,7 +28,7 @@ pub(super) fn refuse(arguments: &[OsString]) -> Result<(), Failure> {
         }
         if has_password(&text) {
             return Err(Failure::usage(
-                "a URL with a password is refused as an argument, and nothing was sent: other users of this machine can read \
+                "a URL or connection string with a password is refused as an argument, and nothing was sent: other users of this machine can read \
                  arguments, and the shell keeps them. Set DEFENDER_STORE or HTTPS_PROXY in the environment, and replace the \
                  password if it was real",
             ));
@@ -37,12 +37,48 @@ pub(super) fn refuse(arguments: &[OsString]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns whether the text has a URL with a user and a password.
+/// Returns whether the text has a URL or connection string with a password.
 fn has_password(text: &str) -> bool {
-    let Some((_, rest)) = text.split_once("://") else { return false };
-    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let in_user = host.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'));
-    in_user || rest.to_ascii_lowercase().split(['?', '&']).skip(1).any(|pair| pair.starts_with("password="))
+    let value = if text.starts_with('-') { text.split_once('=').map_or("", |(_, value)| value) } else { text };
+    // A comment may have a URL and, after a blank, an address of mail.
+    is_string_with_password(value)
+        || is_store_with_password(value)
+        || value.split_whitespace().any(is_url_with_password)
+}
+
+/// Returns whether the text begins with a pair, and has a password. A comment that has `password=` after other words is no connection string.
+fn is_string_with_password(text: &str) -> bool {
+    let is_name = |name: &str| name.trim().chars().all(|c| c.is_ascii_alphabetic() || c == '_');
+    text.split_once('=').is_some_and(|(name, _)| is_name(name)) && profile::has_password(text)
+}
+
+/// Returns whether the text begins as a URL of PostgreSQL, with or without its slashes, and has a password. A password may have blanks.
+fn is_store_with_password(text: &str) -> bool {
+    let decoded = decoded(text);
+    let (scheme, rest) = decoded.split_once(':').unwrap_or_default();
+    matches!(scheme.trim(), "postgres" | "postgresql") && (password(rest).is_some() || profile::has_password(rest))
+}
+
+fn is_url_with_password(text: &str) -> bool {
+    // `host:8443/INC-1?by=jo@contoso.example` has a port.
+    let is_port = |text: &str| {
+        let end = text.find(['/', '?', '#']).and_then(|end| text.get(..end));
+        end.is_some_and(|port| port.chars().all(|c| c.is_ascii_digit()))
+    };
+    decoded(text)
+        .split_once("://")
+        .is_some_and(|(_, rest)| password(rest).is_some_and(|text| !is_port(text)) || profile::has_password(rest))
+}
+
+/// Returns the password in the part of a URL after its scheme. It may have `/`, `?`, `#` and `@`.
+fn password(rest: &str) -> Option<&str> {
+    let (user, _) = rest.rsplit_once('@')?;
+    user.split_once(':').map(|(_, password)| password)
+}
+
+/// Returns a URL in lower case, with its `:` and `/` as they are.
+fn decoded(url: &str) -> String {
+    url.to_ascii_lowercase().replace("%3a", ":").replace("%2f", "/")
 }
 
 #[cfg(test)]
@@ -66,6 +102,19 @@ mod tests {
             "--store=postgres://u:canary-1@db/x",
             "postgresql://u:canary-1@db",
             "--store=postgres://db/x?password=canary-1",
+            "--store=postgres://db/x?sslmode=disable&PassWord=canary-1",
+            "postgres://u:canary/1@db.example/quota",
+            "--store=postgres://u:canary?1@db.example/quota",
+            "postgres://u:canary#1@db.example/quota",
+            "postgres://u:canary 1@db.example/quota",
+            "POSTGRES://u:canary/1@db.example/quota",
+            "postgres%3A%2F%2Fu:canary/1@db.example/quota",
+            "postgres://u%3acanary@db.example/quota",
+            "postgres:u:canary@db.example/quota",
+            "http://u:canary/1@proxy.example",
+            "host=x user=u password=canary-1",
+            "--store=host=x user=u password = canary-1",
+            "Host=x;Username=u;Password=canary-1",
         ] {
             let message = refused(argument).unwrap_or_else(|| panic!("{argument} is accepted"));
             assert!(!message.contains("canary") && message.contains("refused"), "{message}");
@@ -74,8 +123,17 @@ mod tests {
 
     #[test]
     fn plain_argument_is_accepted() {
-        for argument in ["--comment=the secret is out", "--store=postgres://user@db:5432/x", "token", "--tenant=a@b:c"]
-        {
+        for argument in [
+            "--comment=the secret is out",
+            "--comment=INC-1: user=jo typed password=x",
+            "--args=pwd=/tmp",
+            "https://tickets.example:8443/INC-1 of jo@contoso.example",
+            "--comment=see https://tickets.example:8443/INC-1?by=jo@contoso.example",
+            "--store=postgres://user@db:5432/x",
+            "--store=host=x user=u",
+            "token",
+            "--tenant=a@b:c",
+        ] {
             assert_eq!(refused(argument), None, "{argument}");
         }
     }

@@ -60,6 +60,17 @@ impl Output {
     }
 }
 
+/// Returns the worse of an exit code and that of a failure to print, which is printed on stderr.
+pub(crate) fn exit_of_printed(exit: Exit, printed: Result<(), Failure>) -> Exit {
+    printed.map_or_else(
+        |failure| {
+            talk::error(&failure.message);
+            exit.max(failure.exit)
+        },
+        |()| exit,
+    )
+}
+
 /// Prints text on stdout as it is.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! Tenants, stores and folders of the user.
 
 mod clock;
+mod connection_string;
 mod environment;
 mod file;
 mod folders;
@@ -11,7 +12,7 @@ mod variable;
 use std::path::{Path, PathBuf};
 
 use self::variable::variable;
-pub(crate) use self::{clock::clock, known::Known, store::stores};
+pub(crate) use self::{clock::clock, connection_string::has_password, known::Known, store::stores};
 use crate::failure::Failure;
 
 /// Help about the profiles.

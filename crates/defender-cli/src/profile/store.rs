@@ -5,7 +5,7 @@ use std::path::Path;
 use defender_fleet::Stores;
 use defender_store::SqliteStore;
 
-use super::{clock::clock, folders, variable::variable};
+use super::{clock::clock, connection_string::is_connection_string, folders, variable::variable};
 use crate::failure::Failure;
 
 /// Opens the store of the option, of `DEFENDER_STORE`, or the SQLite file in the user's state folder.
@@ -16,18 +16,36 @@ pub(crate) async fn stores(option: Option<&str>) -> Result<Stores, Failure> {
     };
     match chosen {
         Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => postgres(&url).await,
-        Some(url) if url.contains("://") => Err(Failure::usage(format!(
-            "--store or DEFENDER_STORE: `{}` is not a store; give the path of an SQLite file, or postgres://HOST/DATABASE",
-            scheme(&url)
-        ))),
-        Some(path) => sqlite(path.as_ref()).await,
+        Some(text) => {
+            refuse(&text)?;
+            sqlite(text.as_ref()).await
+        }
         None => sqlite(&folders::state_file("runs.db")?).await,
     }
 }
 
-/// Returns a URL up to its scheme: the rest may have a password.
-fn scheme(url: &str) -> String {
-    url.split_once("://").map_or_else(String::new, |(scheme, _)| format!("{scheme}://…"))
+/// Refuses what is not the path of a file. Nothing after a scheme is printed: it may have a password, which would also become the name of a file.
+fn refuse(text: &str) -> Result<(), Failure> {
+    if is_connection_string(text) {
+        return Err(Failure::usage(
+            "--store or DEFENDER_STORE: a connection string with pairs such as `host=` is not a store; give \
+             postgres://HOST/DATABASE, or the path of an SQLite file, which begins with `./` if its name is such a pair",
+        ));
+    }
+    let decoded = text.to_ascii_lowercase().replace("%3a", ":").replace("%2f", "/");
+    let Some((scheme, _)) = decoded.split_once("://").or_else(|| postgres_without_slashes(&decoded)) else {
+        return Ok(());
+    };
+    let is_plain = scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    Err(Failure::usage(format!(
+        "--store or DEFENDER_STORE: `{}` is not a store; give the path of an SQLite file, or postgres://HOST/DATABASE",
+        if is_plain { format!("{scheme}://…") } else { "…".to_owned() }
+    )))
+}
+
+/// Splits `postgres:…`, a URL whose slashes were left out.
+fn postgres_without_slashes(text: &str) -> Option<(&str, &str)> {
+    text.split_once(':').filter(|(scheme, _)| matches!(*scheme, "postgres" | "postgresql"))
 }
 
 async fn sqlite(path: &Path) -> Result<Stores, Failure> {
@@ -45,4 +63,28 @@ async fn postgres(url: &str) -> Result<Stores, Failure> {
 #[expect(clippy::unused_async, reason = "with the feature `postgres` it connects")]
 async fn postgres(_url: &str) -> Result<Stores, Failure> {
     Err(Failure::usage("this build has no PostgreSQL; install it with the feature `postgres`, or give --store PATH"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_paths_are_files() {
+        for text in [
+            "host=db.example dbname=quota user=u password=canary",
+            "Host=db.example;Username=u;Password=canary",
+            "mysql://u:canary@db/x",
+            "POSTGRES://u:canary@db/x",
+            "postgres%3A%2F%2Fu:canary@db/x",
+            "postgres:u:canary@db/x",
+            "u:canary@db://x",
+        ] {
+            let failure = refuse(text).expect_err(text);
+            assert!(failure.message.contains("is not a store") && !failure.message.contains("canary"), "{failure}");
+        }
+        for path in ["runs.db", "/srv/host=a/runs.db", "./user=jo.db", "C:\\state\\runs.db", "postgres.db"] {
+            assert!(refuse(path).is_ok(), "{path}");
+        }
+    }
 }

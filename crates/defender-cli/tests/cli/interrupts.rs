@@ -20,7 +20,7 @@ use crate::{
 const MOMENT: Duration = Duration::from_millis(1_500);
 
 /// Opens the store of the commands as another process would.
-fn store(home: &Home) -> Connection {
+pub(crate) fn store(home: &Home) -> Connection {
     Connection::open(home.path("state/defender/runs.db")).unwrap()
 }
 
@@ -128,6 +128,8 @@ async fn lost_store_leaves_the_way_to_go_on() {
     assert_eq!(child.wait().unwrap().code(), Some(2), "{rest:?}");
     assert!(rest.iter().any(|line| line.ends_with(&format!("To go on: defender resume {run}"))), "{rest:?}");
     assert!(rest.last().unwrap().starts_with("error: "), "{rest:?}");
+    let unread = format!("error: the report of run {run} cannot be read: ");
+    assert!(rest.iter().any(|line| line.starts_with(&unread)), "{rest:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,4 +144,26 @@ async fn interrupt_exits_with_130_without_a_store() {
     let rest: Vec<_> = talk.collect();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
     assert!(rest.iter().any(|line| line.ends_with(&format!("To go on: defender resume {run}"))), "{rest:?}");
+}
+
+/// Another person resumes the run while this process waits for what was sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn run_resumed_meanwhile_is_not_halted() {
+    let (_emulator, home) = offline().await;
+    let (mut child, run, mut talk) = begun(&home);
+    let terminate = || assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    terminate();
+    assert!(talk.any(|line| line.starts_with("Interrupted: nothing more is sent.")));
+    let other = store(&home);
+    other.execute_batch("PRAGMA busy_timeout = 9000").unwrap();
+    let is_halted = || other.query_row("SELECT halted IS NOT NULL FROM run", [], |row| row.get::<_, bool>(0)).unwrap();
+    while !is_halted() {
+        SystemClock::new().sleep(Duration::from_millis(20)).await;
+    }
+    other.execute_batch("UPDATE run SET halted = NULL").unwrap();
+    terminate();
+    let rest: Vec<_> = talk.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
+    let resumed = format!("Run {run} was interrupted here, and is not halted: it was resumed meanwhile.");
+    assert!(rest.iter().any(|line| line.starts_with(&resumed)), "{rest:?}");
 }

@@ -6,6 +6,10 @@ mod actions;
 #[cfg(feature = "testing")]
 mod crash;
 #[cfg(feature = "testing")]
+mod failures;
+#[cfg(all(feature = "testing", target_os = "linux"))]
+mod full_disk;
+#[cfg(feature = "testing")]
 mod interrupts;
 mod program;
 #[cfg(feature = "testing")]

@@ -127,6 +127,21 @@ fn no_secret_in_files(folder: &Path, secrets: &[&str]) {
     }
 }
 
+/// It would become the name of an SQLite file.
+#[test]
+fn connection_string_names_no_file() {
+    let mut home = Home::new();
+    for store in ["host=db.example dbname=r user=u password=canary", "user=u", "postgres:u:canary@db"] {
+        home.set("DEFENDER_STORE", store);
+        let ran = home.run(&["report"]);
+        assert_eq!(ran.code(), 1, "{ran:?}");
+        assert!(ran.stderr.contains("is not a store") && !ran.stderr.contains(CANARY), "{ran:?}");
+        assert_eq!(fs::read_dir(home.folder()).unwrap().count(), 0, "{store}");
+        let ran = home.run(&["--store", store, "report"]);
+        assert!(ran.code() == 1 && !format!("{ran:?}").contains(CANARY), "{ran:?}");
+    }
+}
+
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn files_are_of_the_user_alone() {
