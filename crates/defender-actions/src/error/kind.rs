@@ -141,9 +141,9 @@ pub enum ErrorKind {
     NotReady,
     /// The command has no result: it puts a file onto the machine, or it failed or never ran. [`Error::action`](crate::Error::action) has
     /// the record of the action.
-    /// *Was it sent?* No, the result was not requested. The result of a failed command was requested, since a failed script may have a
-    /// transcript; then [`Error::never_sent`](crate::Error::never_sent) is false. It is a read; it changes nothing. *What to do:* see
-    /// the `commands` of the record.
+    /// *Was it sent?* No, if [`Error::never_sent`](crate::Error::never_sent): the record shows that there is no result. Otherwise the
+    /// command failed, and its result was requested, since a failed script may have a transcript; a read changes nothing. *What to
+    /// do:* see the `commands` of the record.
     NoResult,
     /// The size is above the limit.
     /// *Was it sent?* A read; it changes nothing, and no file remains. An upload was not sent. *What to do:* raise the limit, if the size

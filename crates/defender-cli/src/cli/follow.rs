@@ -100,10 +100,11 @@ async fn reported(
         report = run.report() => report?,
     };
     let printed = print(output, &report);
-    if printed.is_err() {
+    let is_printed = printed.is_ok();
+    let exit = exit_of_printed(exit_of(run, &report), printed);
+    if !is_printed {
         talk::say(&format!("The report again: {}", session.command(&format!("report {}", run.id()))));
     }
-    let exit = exit_of_printed(exit_of(run, &report), printed);
     Ok((report, exit))
 }
 

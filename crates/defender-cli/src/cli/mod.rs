@@ -11,7 +11,6 @@ mod download;
 mod find;
 mod follow;
 pub(crate) mod global;
-mod lapse;
 mod long_wait;
 mod plan;
 mod preflight;

@@ -1,6 +1,6 @@
 //! One run of a plan: a second one would send each action again.
 
-use defender_fleet::{Plan, Run};
+use defender_fleet::{Plan, Run, RunSummary};
 use defender_store::RunId;
 
 use crate::{failure::Failure, session::Session};
@@ -20,6 +20,18 @@ pub(super) async fn refuse_repeat(session: &Session, plan: &Plan) -> Result<(), 
 /// the same moment, each has created its run before it looks, so that at most one goes on.
 pub(super) async fn other_run(session: &Session, run: &Run) -> Result<Option<RunId>, Failure> {
     run_of(session, &run.approved().plan, Some(run.id())).await
+}
+
+/// Refuses to go on with a run of which nothing was sent, if the store has another run of its plan that goes on or has sent something.
+pub(super) async fn refuse_other(session: &Session, run: &Run) -> Result<(), Failure> {
+    let plan = &run.approved().plan;
+    let runs = session.fleet.runs(RECENT).await?;
+    let is_idle = |run: &RunSummary| run.halted.is_some() && run.counts.planned == run.counts.total();
+    let is_other = |other: &RunSummary| other.id != *run.id() && is_of(plan, other) && !is_idle(other);
+    match runs.iter().find(|other| is_other(other)) {
+        Some(other) => Err(refused(session, "the plan was run by another command", &other.id)),
+        None => Ok(()),
+    }
 }
 
 /// Halts a run of which nothing was sent, since the store has another run of its plan, and returns the failure.
@@ -42,9 +54,11 @@ pub(super) async fn refuse_second(session: &Session, run: &Run, other: &RunId) -
 /// Returns a run of the plan, other than this one.
 async fn run_of(session: &Session, plan: &Plan, own: Option<&RunId>) -> Result<Option<RunId>, Failure> {
     let runs = session.fleet.runs(RECENT).await?;
-    let is_other = |id: &RunId| own != Some(id);
-    let mut of_plan = runs.into_iter().filter(|run| run.tenant == plan.tenant && run.plan_hash == plan.hash);
-    Ok(of_plan.find(|run| is_other(&run.id)).map(|run| run.id))
+    Ok(runs.into_iter().find(|run| is_of(plan, run) && own != Some(&run.id)).map(|run| run.id))
+}
+
+fn is_of(plan: &Plan, run: &RunSummary) -> bool {
+    run.tenant == plan.tenant && run.plan_hash == plan.hash
 }
 
 fn refused(session: &Session, why: &str, run: &RunId) -> Failure {
@@ -58,7 +72,7 @@ fn refused(session: &Session, why: &str, run: &RunId) -> Failure {
 #[cfg(test)]
 mod tests {
     use defender_actions::model::RestrictCodeExecution;
-    use defender_fleet::{RunSummary, Targets};
+    use defender_fleet::Targets;
 
     use super::*;
     use crate::cli::global::Global;

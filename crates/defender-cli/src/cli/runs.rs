@@ -8,7 +8,7 @@ use super::{
     act::{Confirmed, SendOptions, prompt, send},
     confirm::confirm,
     follow::follow,
-    lapse::refuse_lapsed,
+    repeat::refuse_other,
     report::{exit_of, may_have_been_sent, print, print_runs, say_halt},
     signals::Signals,
     verb::Isolation,
@@ -163,7 +163,9 @@ impl Resume {
     pub(super) async fn run(self, session: &Session, output: Output) -> Result<Exit, Failure> {
         let run = session.run(&self.run).await?;
         let counts = run.summary().await?.counts;
-        refuse_lapsed(session, &run, counts).await?;
+        if counts.planned == counts.total() {
+            refuse_other(session, &run).await?;
+        }
         let mut signals = Signals::listen()?;
         confirm_open(&mut signals, &run, counts.planned + counts.sending, self.confirmed).await?;
         let in_hand = counts.sending + counts.submitted;
@@ -234,7 +236,7 @@ fn halted_unread(session: &Session, run: &Run, error: defender_fleet::Error) -> 
     let (id, command) = (run.id(), session.command(&format!("report {}", run.id())));
     let failure = Failure::from(error);
     let message = format!(
-        "run {id} is halted: nothing more is sent, and its state cannot be read; {command} reads it again: {failure}"
+        "run {id} is halted, and nothing more is sent. Its state cannot be read: {failure}; {command} reads it again"
     );
     Failure { message, ..failure }
 }

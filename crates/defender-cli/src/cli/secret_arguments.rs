@@ -41,9 +41,7 @@ pub(super) fn refuse(arguments: &[OsString]) -> Result<(), Failure> {
 fn has_password(text: &str) -> bool {
     let value = if text.starts_with('-') { text.split_once('=').map_or("", |(_, value)| value) } else { text };
     // A comment may have a URL and, after a blank, an address of mail.
-    is_string_with_password(value)
-        || is_store_with_password(value)
-        || value.split_whitespace().any(is_url_with_password)
+    is_string_with_password(value) || is_store_with_password(value) || text.split_whitespace().any(is_url_with_password)
 }
 
 /// Returns whether the text begins with a pair, and has a password. A comment that has `password=` after other words is no connection string.
@@ -70,10 +68,13 @@ fn is_url_with_password(text: &str) -> bool {
         .is_some_and(|(_, rest)| password(rest).is_some_and(|text| !is_port(text)) || profile::has_password(rest))
 }
 
-/// Returns the password in the part of a URL after its scheme. It may have `/`, `?`, `#` and `@`.
+/// Returns the password in the part of a URL after its scheme. It may have `/`, `?`, `#` and `@`, which the name of the user has not: the
+/// path of another URL may have `:` and `@`.
 fn password(rest: &str) -> Option<&str> {
-    let (user, _) = rest.rsplit_once('@')?;
-    user.split_once(':').map(|(_, password)| password)
+    let (user, _) = rest.trim_start_matches('/').rsplit_once('@')?;
+    let (name, password) = user.split_once(':')?;
+    let is_name = !name.contains(|c: char| "/?#".contains(c) || c.is_whitespace());
+    is_name.then_some(password)
 }
 
 /// Returns a URL in lower case, with its `:` and `/` as they are.
@@ -112,6 +113,8 @@ mod tests {
             "postgres://u%3acanary@db.example/quota",
             "postgres:u:canary@db.example/quota",
             "http://u:canary/1@proxy.example",
+            "-Proxy http://u:canary@proxy.example",
+            "-Proxy http://u:canary@proxy.example -X a=b",
             "host=x user=u password=canary-1",
             "--store=host=x user=u password = canary-1",
             "Host=x;Username=u;Password=canary-1",
@@ -129,6 +132,9 @@ mod tests {
             "--args=pwd=/tmp",
             "https://tickets.example:8443/INC-1 of jo@contoso.example",
             "--comment=see https://tickets.example:8443/INC-1?by=jo@contoso.example",
+            "https://teams.example/l/message/19:abc@thread.v2/1690",
+            "https://tickets.example/INC-1?at=12:30&by=jo@contoso.example",
+            "Postgres: see INC:1, jo@contoso.example",
             "--store=postgres://user@db:5432/x",
             "--store=host=x user=u",
             "token",

@@ -36,6 +36,11 @@ fn refuse(text: &str) -> Result<(), Failure> {
     let Some((scheme, _)) = decoded.split_once("://").or_else(|| postgres_without_slashes(&decoded)) else {
         return Ok(());
     };
+    if matches!(scheme, "postgres" | "postgresql") {
+        return Err(Failure::usage(
+            "--store or DEFENDER_STORE: the URL of a PostgreSQL store begins with postgres://, in small letters and not encoded",
+        ));
+    }
     let is_plain = scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
     Err(Failure::usage(format!(
         "--store or DEFENDER_STORE: `{}` is not a store; give the path of an SQLite file, or postgres://HOST/DATABASE",
@@ -81,7 +86,8 @@ mod tests {
             "u:canary@db://x",
         ] {
             let failure = refuse(text).expect_err(text);
-            assert!(failure.message.contains("is not a store") && !failure.message.contains("canary"), "{failure}");
+            let is_told = failure.message.contains("is not a store") || failure.message.contains("not encoded");
+            assert!(is_told && !failure.message.contains("canary"), "{failure}");
         }
         for path in ["runs.db", "/srv/host=a/runs.db", "./user=jo.db", "C:\\state\\runs.db", "postgres.db"] {
             assert!(refuse(path).is_ok(), "{path}");

@@ -4,6 +4,7 @@ use defender_actions::transport::{Clock, SystemClock};
 
 use crate::{
     interrupts::store,
+    program::Home,
     runs::{ACT, run_of, service},
 };
 
@@ -19,7 +20,7 @@ async fn stored_halt_is_reported_without_state() {
     store(&home).execute_batch(trigger).unwrap();
     let ran = home.run(&["halt", &run]);
     assert_eq!(ran.code(), 2, "{ran:?}");
-    let halted = format!("error: run {run} is halted: nothing more is sent, and its state cannot be read; ");
+    let halted = format!("error: run {run} is halted, and nothing more is sent. Its state cannot be read: ");
     assert!(ran.stderr.contains(&halted) && ran.stderr.contains("[store]"), "{ran:?}");
 }
 
@@ -53,22 +54,41 @@ async fn second_run_is_not_to_be_resumed() {
     assert!(emulator.ledger().is_empty(), "{:?}", emulator.ledger());
 }
 
-/// The refusal comes before the confirmation, and the halt stays.
+/// A new plan is the way, so that no command to go on is shown.
 #[tokio::test(flavor = "multi_thread")]
-async fn lapsed_run_is_refused_unconfirmed() {
-    let (_emulator, mut home) = service(|emulator| emulator).await;
-    assert_eq!(home.run(&["report"]).code(), 0, "the store is created");
-    store(&home).execute_batch(UNREADABLE_RUNS).unwrap();
-    home.run(&[&["restrict", "--yes"], &ACT[..]].concat());
-    let mend = "DROP TRIGGER unreadable; UPDATE run_row SET state = 0; UPDATE run SET halted = 'wrong list'";
-    store(&home).execute_batch(mend).unwrap();
-    let run = store(&home).query_row("SELECT id FROM run", [], |row| row.get::<_, String>(0)).unwrap();
+async fn lapsed_run_does_not_go_on() {
+    let (emulator, mut home) = service(|emulator| emulator).await;
+    let run = stored_run(&home);
     let origin = SystemClock::new().now() + std::time::Duration::from_secs(7_200);
     home.set("DEFENDER_TEST_CLOCK", format!("{origin},1"));
-    let ran = home.run(&["resume", &run]);
-    assert_eq!(ran.code(), 1, "{ran:?}");
-    assert!(ran.stderr.contains("lapsed at") && ran.stderr.contains("make another plan [plan-lapsed]"), "{ran:?}");
+    let ran = home.run(&["resume", &run, "--yes"]);
+    assert!(ran.code() != 0 && ran.stderr.contains("make another plan [plan-lapsed]"), "{ran:?}");
     assert!(!ran.stderr.contains("To go on"), "{ran:?}");
-    let halted = store(&home).query_row("SELECT halted FROM run", [], |row| row.get::<_, Option<String>>(0)).unwrap();
-    assert_eq!(halted.as_deref(), Some("wrong list"), "{ran:?}");
+    assert!(emulator.ledger().is_empty(), "{:?}", emulator.ledger());
+}
+
+/// The command that created the run may have failed before it looked for another one.
+#[tokio::test(flavor = "multi_thread")]
+async fn run_beside_another_one_is_not_resumed() {
+    let (emulator, home) = service(|emulator| emulator).await;
+    let run = stored_run(&home);
+    let other =
+        "INSERT INTO run (id, tenant, document, created_at) SELECT 'aaaaaaaaaaaa', tenant, document, 0 FROM run";
+    store(&home).execute_batch(other).unwrap();
+    let ran = home.run(&["resume", &run, "--yes"]);
+    assert!(ran.code() == 1 && ran.stderr.contains("run by another command, as run aaaaaaaaaaaa"), "{ran:?}");
+    assert!(emulator.ledger().is_empty(), "{:?}", emulator.ledger());
+    // A run that is halted and has sent nothing does nothing.
+    store(&home).execute_batch("UPDATE run SET halted = 'lunch' WHERE id = 'aaaaaaaaaaaa'").unwrap();
+    let ran = home.run(&["resume", &run, "--yes"]);
+    assert_eq!(ran.code(), 0, "{ran:?}");
+}
+
+/// Creates a run of which nothing was sent, and returns its id.
+fn stored_run(home: &Home) -> String {
+    assert_eq!(home.run(&["report"]).code(), 0, "the store is created");
+    store(home).execute_batch(UNREADABLE_RUNS).unwrap();
+    home.run(&[&["restrict", "--yes"], &ACT[..]].concat());
+    store(home).execute_batch("DROP TRIGGER unreadable; UPDATE run_row SET state = 0").unwrap();
+    store(home).query_row("SELECT id FROM run", [], |row| row.get::<_, String>(0)).unwrap()
 }

@@ -35,7 +35,8 @@ impl Plan {
         Self::read("the plan", json.as_bytes())
     }
 
-    /// Writes the plan to a file that only its owner can read. The file is either written whole or left as it was.
+    /// Writes the plan to a file that only its owner can read. The file is either written whole or left as it was. A link is
+    /// followed; a device and a link to nothing are refused.
     ///
     /// # Errors
     ///
@@ -104,7 +105,10 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if fs::metadata(path).is_ok_and(|existing| !existing.is_file()) {
         return Err(io::Error::other("this is not a regular file; name another one"));
     }
-    let path = &*fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let path = match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => path.to_owned(),
+        found => found?,
+    };
     let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
     name.push(format!(".{}.partial", std::process::id()));
     let partial: PathBuf = path.with_file_name(name);

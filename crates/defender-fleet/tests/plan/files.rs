@@ -60,6 +60,10 @@ async fn plan_takes_no_place_of_a_link_or_device() {
     plan.save(&link).unwrap();
     assert!(link.is_symlink());
     assert_eq!(Plan::load(&file).unwrap(), plan);
+    std::fs::remove_file(&file).unwrap();
+    plan.save(&link).unwrap_err();
+    assert!(link.is_symlink(), "a link to nothing");
+    plan.save(&file).unwrap();
     let _listener = UnixListener::bind(&socket).unwrap();
     let error = plan.save(&socket).unwrap_err();
     assert!(error.to_string().contains("socket`: this is not a regular file; name another one"), "{error}");

@@ -94,14 +94,14 @@ impl<T: Transport> Transport for Redirected<T> {
 
 impl<T: Transport> Redirected<T> {
     async fn follow(&self, mut request: Request<Bytes>, hops: u8) -> Result<Response<Body>, Error> {
+        let mut response = self.inner.send(request.clone()).await?;
         for _ in 0..hops {
-            let response = self.inner.send(request.clone()).await?;
-            let Some(target) = target(request.uri(), response.status(), response.headers()) else {
-                return Ok(response);
-            };
+            let Some(target) = target(request.uri(), response.status(), response.headers()) else { break };
             *request.uri_mut() = target;
+            // The server has received the request that it redirected.
+            response = self.inner.send(request.clone()).await.map_err(Error::perhaps_sent)?;
         }
-        self.inner.send(request).await
+        Ok(response)
     }
 }
 
@@ -181,6 +181,20 @@ mod tests {
                     (TOKEN, &b"sent"[..])
                 );
             }
+        }
+    }
+
+    #[test]
+    fn error_after_a_redirect_may_have_been_sent() {
+        let server = Capture::with(|request| match request.uri().path() {
+            "/old" => Ok(Response::builder().status(307).header(LOCATION, "/new").body(Body::empty()).unwrap()),
+            _ => Err(Error::new(crate::ErrorKind::Connect)),
+        });
+        let transport = Redirected::new(server).policy(Redirects::SameHost(1));
+        for (path, never_sent) in [("old", false), ("new", true)] {
+            let request = Request::get(format!("https://example.com/{path}")).body(Bytes::new()).unwrap();
+            let error = transport.send(request).now_or_never().unwrap().unwrap_err();
+            assert_eq!(error.never_sent(), never_sent, "{path}");
         }
     }
 

@@ -70,7 +70,7 @@ impl Log {
     /// A moment before which there is certainly no room for `ahead` more calls and one after them, where none can go
     /// before `start`.
     ///
-    /// It takes each window by itself, and the calls under way to end now, and those ahead to take no time.
+    /// It takes each window by itself, the calls under way to end now and to be counted, and those ahead to take no time.
     pub(crate) fn no_room_before(&self, ahead: usize, start: Duration, now: Duration) -> Duration {
         let earliest = self.windows.iter().map(|window| {
             let calls = calls(window);

@@ -41,8 +41,8 @@ use crate::{
 /// # The queue
 ///
 /// Calls of one scope are sent in the order in which they came. A call that is dropped while it waits leaves nothing behind; a
-/// call that is dropped later keeps its slot, since the server may have counted it. A call for which no connection was opened
-/// gives its slot back. A call that waits and is never polled holds up those behind it until their own time is over.
+/// call that is dropped later keeps its slot, since the server may have counted it. A call of which nothing was sent gives its
+/// slot back. A call that waits and is never polled holds up those behind it until their own time is over.
 ///
 /// Clones share their queues. A scope costs a few machine words for each call of its widest window, and nothing once it is idle
 /// and room is needed for others.
@@ -244,14 +244,14 @@ impl<T: Transport> Transport for Paced<T> {
     }
 }
 
-/// Returns true if the server certainly counts nothing, which is so only where no connection was opened.
+/// Returns true if nothing of the request was sent. A stream that the server refuses has arrived, and may be counted.
 fn is_uncounted(response: &Result<Response<Body>, Error>) -> bool {
     response.as_ref().is_err_and(|error| {
-        let no_connection = matches!(
+        let is_before_sending = matches!(
             error.kind(),
             ErrorKind::Request | ErrorKind::Connect | ErrorKind::Credential | ErrorKind::Timeout
         );
-        error.never_sent() && no_connection
+        error.never_sent() && is_before_sending
     })
 }
 
