@@ -76,7 +76,8 @@ async fn run_beside_another_one_is_not_resumed() {
         "INSERT INTO run (id, tenant, document, created_at) SELECT 'aaaaaaaaaaaa', tenant, document, 0 FROM run";
     store(&home).execute_batch(other).unwrap();
     let ran = home.run(&["resume", &run, "--yes"]);
-    assert!(ran.code() == 1 && ran.stderr.contains("run by another command, as run aaaaaaaaaaaa"), "{ran:?}");
+    assert_eq!(ran.code(), 1, "{ran:?}");
+    assert!(ran.stderr.contains("run by another command, as run aaaaaaaaaaaa"), "{ran:?}");
     assert!(emulator.ledger().is_empty(), "{:?}", emulator.ledger());
     // A run that is halted and has sent nothing does nothing.
     store(&home).execute_batch("UPDATE run SET halted = 'lunch' WHERE id = 'aaaaaaaaaaaa'").unwrap();
