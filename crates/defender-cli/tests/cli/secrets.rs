@@ -131,11 +131,15 @@ fn no_secret_in_files(folder: &Path, secrets: &[&str]) {
 #[test]
 fn connection_string_names_no_file() {
     let mut home = Home::new();
-    for store in ["host=db.example dbname=r user=u password=canary", "user=u", "postgres:u:canary@db"] {
+    for (store, why) in [
+        ("host=db.example dbname=r user=u password=canary", "is not a store"),
+        ("user=u", "is not a store"),
+        ("postgres:u:canary@db", "begins with postgres://"),
+    ] {
         home.set("DEFENDER_STORE", store);
         let ran = home.run(&["report"]);
         assert_eq!(ran.code(), 1, "{ran:?}");
-        assert!(ran.stderr.contains("is not a store") && !ran.stderr.contains(CANARY), "{ran:?}");
+        assert!(ran.stderr.contains(why) && !ran.stderr.contains(CANARY), "{ran:?}");
         assert_eq!(fs::read_dir(home.folder()).unwrap().count(), 0, "{store}");
         let ran = home.run(&["--store", store, "report"]);
         assert!(ran.code() == 1 && !format!("{ran:?}").contains(CANARY), "{ran:?}");
