@@ -143,8 +143,8 @@ async fn terminated_run_is_resumed() {
     assert!(std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
     let rest: Vec<_> = talk.collect();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
-    assert!(rest.iter().any(|line| line.ends_with(&format!("To go on: defender resume {run}"))), "{rest:?}");
     assert_eq!(emulator.ledger().len(), 1, "the second wave was not sent");
+    assert!(rest.iter().any(|line| line.ends_with(&format!("To go on: defender resume {run}"))), "{rest:?}");
     assert_eq!(home.run(&["resume", &run]).code(), 1, "a resumed run sends, so that it is confirmed");
     let ran = home.run(&["resume", &run, "--yes"]);
     assert_eq!(ran.code(), 0, "{ran:?}");
