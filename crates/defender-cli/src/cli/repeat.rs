@@ -10,8 +10,8 @@ const RECENT: usize = 200;
 
 /// Refuses a plan that was run already.
 pub(super) async fn refuse_repeat(session: &Session, plan: &Plan) -> Result<(), Failure> {
-    match run_of(session, plan, None).await? {
-        Some(run) => Err(refused(session, "the plan was run already", &run)),
+    match runs_of(session, plan).await?.next() {
+        Some(run) => Err(refused(session, "the plan was run already", &run.id)),
         None => Ok(()),
     }
 }
@@ -19,16 +19,15 @@ pub(super) async fn refuse_repeat(session: &Session, plan: &Plan) -> Result<(), 
 /// Returns another run of the plan of a run that was created: another command has started it since [`refuse_repeat`]. Of two that start at
 /// the same moment, each has created its run before it looks, so that at most one goes on.
 pub(super) async fn other_run(session: &Session, run: &Run) -> Result<Option<RunId>, Failure> {
-    run_of(session, &run.approved().plan, Some(run.id())).await
+    let mut runs = runs_of(session, &run.approved().plan).await?;
+    Ok(runs.find(|other| other.id != *run.id()).map(|other| other.id))
 }
 
 /// Refuses to go on with a run of which nothing was sent, if the store has another run of its plan that goes on or has sent something.
 pub(super) async fn refuse_other(session: &Session, run: &Run) -> Result<(), Failure> {
-    let plan = &run.approved().plan;
-    let runs = session.fleet.runs(RECENT).await?;
     let is_idle = |run: &RunSummary| run.halted.is_some() && run.counts.planned == run.counts.total();
-    let is_other = |other: &RunSummary| other.id != *run.id() && is_of(plan, other) && !is_idle(other);
-    match runs.iter().find(|other| is_other(other)) {
+    let mut others = runs_of(session, &run.approved().plan).await?.filter(|other| other.id != *run.id());
+    match others.find(|other| !is_idle(other)) {
         Some(other) => Err(refused(session, "the plan was run by another command", &other.id)),
         None => Ok(()),
     }
@@ -51,14 +50,10 @@ pub(super) async fn refuse_second(session: &Session, run: &Run, other: &RunId) -
     }
 }
 
-/// Returns a run of the plan, other than this one.
-async fn run_of(session: &Session, plan: &Plan, own: Option<&RunId>) -> Result<Option<RunId>, Failure> {
+/// Returns the runs of the plan, the newest first.
+async fn runs_of(session: &Session, plan: &Plan) -> Result<impl Iterator<Item = RunSummary>, Failure> {
     let runs = session.fleet.runs(RECENT).await?;
-    Ok(runs.into_iter().find(|run| is_of(plan, run) && own != Some(&run.id)).map(|run| run.id))
-}
-
-fn is_of(plan: &Plan, run: &RunSummary) -> bool {
-    run.tenant == plan.tenant && run.plan_hash == plan.hash
+    Ok(runs.into_iter().filter(|run| run.tenant == plan.tenant && run.plan_hash == plan.hash))
 }
 
 fn refused(session: &Session, why: &str, run: &RunId) -> Failure {

@@ -52,9 +52,8 @@ fn is_string_with_password(text: &str) -> bool {
 
 /// Returns whether the text begins as a URL of PostgreSQL, with or without its slashes, and has a password. A password may have blanks.
 fn is_store_with_password(text: &str) -> bool {
-    let decoded = decoded(text);
-    let (scheme, rest) = decoded.split_once(':').unwrap_or_default();
-    matches!(scheme.trim(), "postgres" | "postgresql") && (password(rest).is_some() || profile::has_password(rest))
+    profile::rest_of_postgres(&profile::decoded(text))
+        .is_some_and(|rest| password(rest).is_some() || profile::has_password(rest))
 }
 
 fn is_url_with_password(text: &str) -> bool {
@@ -63,7 +62,7 @@ fn is_url_with_password(text: &str) -> bool {
         let end = text.find(['/', '?', '#']).and_then(|end| text.get(..end));
         end.is_some_and(|port| port.chars().all(|c| c.is_ascii_digit()))
     };
-    decoded(text)
+    profile::decoded(text)
         .split_once("://")
         .is_some_and(|(_, rest)| password(rest).is_some_and(|text| !is_port(text)) || profile::has_password(rest))
 }
@@ -75,11 +74,6 @@ fn password(rest: &str) -> Option<&str> {
     let (name, password) = user.split_once(':')?;
     let is_name = !name.contains(|c: char| "/?#".contains(c) || c.is_whitespace());
     is_name.then_some(password)
-}
-
-/// Returns a URL in lower case, with its `:` and `/` as they are.
-fn decoded(url: &str) -> String {
-    url.to_ascii_lowercase().replace("%3a", ":").replace("%2f", "/")
 }
 
 #[cfg(test)]

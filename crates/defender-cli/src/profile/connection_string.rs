@@ -16,6 +16,17 @@ pub(crate) fn has_password(text: &str) -> bool {
     names(text).any(|name| PASSWORDS.contains(&name.as_str()))
 }
 
+/// Returns a URL in lower case, with its `:` and `/` as they are.
+pub(crate) fn decoded(url: &str) -> String {
+    url.to_ascii_lowercase().replace("%3a", ":").replace("%2f", "/")
+}
+
+/// Returns what follows the scheme in a [decoded](decoded) URL of PostgreSQL, with its slashes if it has them.
+pub(crate) fn rest_of_postgres(url: &str) -> Option<&str> {
+    let (scheme, rest) = url.split_once(':')?;
+    matches!(scheme.trim(), "postgres" | "postgresql").then_some(rest)
+}
+
 /// Returns the word before each `=`, in lower case. Blanks may be around the `=`.
 fn names(text: &str) -> impl Iterator<Item = String> {
     let separator = |c: char| c.is_whitespace() || ";?&#".contains(c);

@@ -12,7 +12,12 @@ mod variable;
 use std::path::{Path, PathBuf};
 
 use self::variable::variable;
-pub(crate) use self::{clock::clock, connection_string::has_password, known::Known, store::stores};
+pub(crate) use self::{
+    clock::clock,
+    connection_string::{decoded, has_password, rest_of_postgres},
+    known::Known,
+    store::stores,
+};
 use crate::failure::Failure;
 
 /// Help about the profiles.

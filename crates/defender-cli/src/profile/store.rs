@@ -5,7 +5,12 @@ use std::path::Path;
 use defender_fleet::Stores;
 use defender_store::SqliteStore;
 
-use super::{clock::clock, connection_string::is_connection_string, folders, variable::variable};
+use super::{
+    clock::clock,
+    connection_string::{decoded, is_connection_string, rest_of_postgres},
+    folders,
+    variable::variable,
+};
 use crate::failure::Failure;
 
 /// Opens the store of the option, of `DEFENDER_STORE`, or the SQLite file in the user's state folder.
@@ -32,25 +37,18 @@ fn refuse(text: &str) -> Result<(), Failure> {
              postgres://HOST/DATABASE, or the path of an SQLite file, which begins with `./` if its name is such a pair",
         ));
     }
-    let decoded = text.to_ascii_lowercase().replace("%3a", ":").replace("%2f", "/");
-    let Some((scheme, _)) = decoded.split_once("://").or_else(|| postgres_without_slashes(&decoded)) else {
-        return Ok(());
-    };
-    if matches!(scheme, "postgres" | "postgresql") {
+    let decoded = decoded(text);
+    if rest_of_postgres(&decoded).is_some() {
         return Err(Failure::usage(
             "--store or DEFENDER_STORE: the URL of a PostgreSQL store begins with postgres://, in small letters and not encoded",
         ));
     }
+    let Some((scheme, _)) = decoded.split_once("://") else { return Ok(()) };
     let is_plain = scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
     Err(Failure::usage(format!(
         "--store or DEFENDER_STORE: `{}` is not a store; give the path of an SQLite file, or postgres://HOST/DATABASE",
         if is_plain { format!("{scheme}://…") } else { "…".to_owned() }
     )))
-}
-
-/// Splits `postgres:…`, a URL whose slashes were left out.
-fn postgres_without_slashes(text: &str) -> Option<(&str, &str)> {
-    text.split_once(':').filter(|(scheme, _)| matches!(*scheme, "postgres" | "postgresql"))
 }
 
 async fn sqlite(path: &Path) -> Result<Stores, Failure> {

@@ -22,6 +22,8 @@ pub(crate) enum Ended {
     Answered,
     /// The attempt had no response, so that nothing is known.
     Unanswered,
+    /// Nothing of the request was sent.
+    NeverSent,
 }
 
 impl Gate {
@@ -52,7 +54,7 @@ impl Gate {
             (Ended::Refused { until }, Self::Closed { until: longer }) if longer >= until => {}
             (Ended::Refused { until }, _) => *self = Self::Closed { until },
             (Ended::Answered, _) if probed => *self = Self::Open,
-            (Ended::Unanswered, _) if probed => *self = Self::Closed { until: Duration::ZERO },
+            (Ended::Unanswered | Ended::NeverSent, _) if probed => *self = Self::Closed { until: Duration::ZERO },
             _ => {}
         }
         matches!(ended, Ended::Refused { .. })

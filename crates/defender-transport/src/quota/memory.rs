@@ -115,7 +115,8 @@ impl Quota {
             self.gate.end(
                 number,
                 match *outcome {
-                    PermitOutcome::NeverSent | PermitOutcome::Unanswered => Ended::Unanswered,
+                    PermitOutcome::NeverSent => Ended::NeverSent,
+                    PermitOutcome::Unanswered => Ended::Unanswered,
                     PermitOutcome::Answered => Ended::Answered,
                     PermitOutcome::Refused { retry_after } => Ended::Refused { until: now.saturating_add(retry_after) },
                 },

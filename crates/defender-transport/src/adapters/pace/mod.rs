@@ -167,6 +167,7 @@ impl<T> Paced<T> {
                 Ended::Refused { until: self.shared.clock.elapsed().saturating_add(pause) }
             }
             Some(_) => Ended::Answered,
+            None if is_unsent(response) => Ended::NeverSent,
             None => Ended::Unanswered,
         }
     }
@@ -175,10 +176,8 @@ impl<T> Paced<T> {
 impl<T> Paced<T> {
     /// Returns the outcome of an attempt as the store counts it.
     fn permit_outcome(&self, response: &Result<Response<Body>, Error>) -> PermitOutcome {
-        if is_uncounted(response) {
-            return PermitOutcome::NeverSent;
-        }
         match self.outcome(response) {
+            Ended::NeverSent => PermitOutcome::NeverSent,
             Ended::Answered => PermitOutcome::Answered,
             Ended::Unanswered => PermitOutcome::Unanswered,
             Ended::Refused { until } => {
@@ -238,14 +237,14 @@ impl<T: Transport> Transport for Paced<T> {
             if let Ended::Refused { .. } = ended {
                 report.throttled();
             }
-            slot.end(ended, !is_uncounted(&response));
+            slot.end(ended);
             response
         })
     }
 }
 
 /// Returns true if nothing of the request was sent. A stream that the server refuses has arrived, and may be counted.
-fn is_uncounted(response: &Result<Response<Body>, Error>) -> bool {
+fn is_unsent(response: &Result<Response<Body>, Error>) -> bool {
     response.as_ref().is_err_and(|error| {
         let is_before_sending = matches!(
             error.kind(),

@@ -167,14 +167,7 @@ impl<'a> Future for Turn<'a> {
                 Told::Go(call) => {
                     let (queue, clock) = (this.queue, this.clock);
                     let waited = now.saturating_sub(begin);
-                    return Poll::Ready(Ok(Slot {
-                        queue,
-                        clock,
-                        call,
-                        waited,
-                        ended: Ended::Unanswered,
-                        is_counted: true,
-                    }));
+                    return Poll::Ready(Ok(Slot { queue, clock, call, waited, ended: Ended::Unanswered }));
                 }
                 Told::Late(earliest) => return Poll::Ready(Err(TooLate(earliest.saturating_sub(now)))),
                 Told::Wait(until) => until,
@@ -216,14 +209,11 @@ pub(super) struct Slot<'a> {
     /// Time for which it waited before it was sent.
     pub(super) waited: Duration,
     ended: Ended,
-    /// The server may have counted the attempt.
-    is_counted: bool,
 }
 
 impl Slot<'_> {
-    pub(super) fn end(mut self, ended: Ended, is_counted: bool) {
+    pub(super) fn end(mut self, ended: Ended) {
         self.ended = ended;
-        self.is_counted = is_counted;
     }
 }
 
@@ -231,10 +221,9 @@ impl Drop for Slot<'_> {
     fn drop(&mut self) {
         let now = self.clock.elapsed();
         let mut state = self.queue.lock();
-        if self.is_counted {
-            state.log.end(now);
-        } else {
-            state.log.take_back();
+        match self.ended {
+            Ended::NeverSent => state.log.take_back(),
+            _ => state.log.end(now),
         }
         // A gate that closes affects all waiting calls: some have no time left to wait for it.
         let everyone = state.gate.end(self.call, self.ended);
