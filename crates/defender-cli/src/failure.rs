@@ -73,8 +73,8 @@ impl fmt::Display for Failure {
 
 /// Returns the exit code of an error of a call.
 pub(crate) fn exit_of(error: &ServiceError) -> Exit {
-    // A list or a record that cannot be read says nothing of a request that was sent.
-    let is_read = error.is_retryable() || error.row().is_some();
+    // A list or a record that cannot be read says nothing of a request that was sent. What answers such a request has a status.
+    let is_read = error.is_retryable() || error.row().is_some() || error.status().is_none();
     let is_unknown = error.is_outcome_unknown() || error.kind() == ServiceKind::InvalidResponse && !is_read;
     if is_unknown { Exit::Unknown } else { exit_of_kind(error.kind()) }
 }
@@ -113,7 +113,26 @@ impl From<defender_actions::model::Error> for Failure {
 
 #[cfg(test)]
 mod tests {
+    use defender_actions::{DefenderClient, auth::StaticCredential, transport::testing::Capture};
+    use futures_util::StreamExt;
+
     use super::*;
+
+    /// A script takes 3 for an action that may have been done.
+    #[tokio::test]
+    async fn unreadable_record_is_no_unknown_outcome() {
+        let client = |response| {
+            let service = Capture::answering(http::Response::new(response));
+            DefenderClient::builder().credential(StaticCredential::new("token")).transport(service).build().unwrap()
+        };
+        let namesake = client(r#"{"value": [{"computerDnsName": "ws-1"}]}"#);
+        let found = namesake.machines().find_all(["ws-1"]).send().await.unwrap();
+        let link = client(r#"{"value": [], "@odata.nextLink": "https://api.security.microsoft.com/elsewhere"}"#);
+        let listed = link.actions().stream().next().await.unwrap();
+        for error in [found.into_iter().next().unwrap().1.unwrap_err(), listed.unwrap_err()] {
+            assert_eq!((error.kind(), exit_of(&error)), (ServiceKind::InvalidResponse, Exit::Failed), "{error}");
+        }
+    }
 
     #[test]
     fn exit_follows_error_kind() {

@@ -153,7 +153,7 @@ impl Session {
 }
 
 /// Returns an argument as the shell of this system reads it.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "-_./:=,+@%".contains(c) || (cfg!(windows) && c == '\\');
     match (!text.is_empty() && text.chars().all(is_plain), cfg!(windows)) {
         (true, _) => text.to_owned(),

@@ -7,7 +7,7 @@ use defender_fleet::DownloadedRow;
 use defender_store::RunId;
 use serde::Serialize;
 
-use super::runs::run_id;
+use super::{report::is_denied, runs::run_id};
 use crate::{
     failure::{Exit, Failure},
     output::{Output, Record, talk},
@@ -23,7 +23,8 @@ Examples:
   defender download 5f2c7a90d1e3 --to evidence
   defender download 5f2c7a90d1e3 --to evidence -o csv > files.csv
 
-Exit codes: 0 all files are there, 2 a file is missing or there is none, 4 sign-in or permission.";
+Exit codes: 0 all files are there, 2 a file is missing or there is none, 4 all that are missing were refused for sign-in or
+permission.";
 
 /// Downloads what a run collected
 #[derive(Args, Debug)]
@@ -72,7 +73,12 @@ impl DownloadCommand {
             talk::counted(downloaded.len(), "machine"),
             self.to.display()
         ));
-        Ok(if missing == 0 { Exit::Success } else { Exit::Failed })
+        let mut errors = downloaded.iter().flat_map(|row| &row.errors);
+        Ok(match missing {
+            0 => Exit::Success,
+            _ if errors.all(is_denied) => Exit::Denied,
+            _ => Exit::Failed,
+        })
     }
 }
 

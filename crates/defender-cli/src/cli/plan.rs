@@ -14,7 +14,7 @@ use super::{
 use crate::{
     failure::{Exit, Failure},
     output::{Output, talk},
-    session::Session,
+    session::{Session, quoted},
 };
 
 const PLAN_EXAMPLES: &str = "\
@@ -67,7 +67,7 @@ impl PlanCommand {
         plan.save(&out)?;
         talk::say(&summary(&plan));
         output.print(&decisions(&plan))?;
-        let apply = session.command(&format!("apply {}", out.display()));
+        let apply = session.command(&format!("apply {}", quoted(&out.display().to_string())));
         talk::say(&format!("The plan is in {}. Nothing was sent. Run it by {apply}.", out.display()));
         Ok(exit_of_left_out(&plan))
     }

@@ -19,7 +19,7 @@ Examples:
   defender --tenant contoso preflight restrict unrestrict
   defender --tenant contoso preflight -o json | jq -r '.[] | select(.allowed != \"yes\") | .any_of[]'
 
-Exit codes: 0 the token permits it, 4 something is missing or there is no token.";
+Exit codes: 0 the token permits it, 2 the token cannot be read, 4 something is missing or there is no token.";
 
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -100,7 +100,11 @@ impl Preflight {
             );
         }
         let has_issue = report.issues.iter().any(|issue| !is_of_listed_action(issue)) || !missing.is_empty();
-        Ok(if has_issue { Exit::Denied } else { Exit::Success })
+        Ok(match &report.claims {
+            _ if has_issue => Exit::Denied,
+            None => Exit::Failed,
+            Some(_) => Exit::Success,
+        })
     }
 
     fn concerns(&self, action_type: &str) -> bool {

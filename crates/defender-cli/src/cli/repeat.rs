@@ -2,11 +2,15 @@
 
 use defender_fleet::{Plan, Run, RunSummary};
 use defender_store::RunId;
+use jiff::SignedDuration;
 
 use crate::{failure::Failure, session::Session};
 
-/// Number of the newest runs of the store among which a run of the plan is searched for. A plan lapses after an hour.
-const RECENT: usize = 200;
+/// Number of runs that are read at first.
+const FIRST: usize = 200;
+
+/// Largest difference that the clocks of two hosts are expected to have.
+const SKEW: SignedDuration = SignedDuration::from_hours(1);
 
 /// Refuses a plan that was run already.
 pub(super) async fn refuse_repeat(session: &Session, plan: &Plan) -> Result<(), Failure> {
@@ -25,12 +29,22 @@ pub(super) async fn other_run(session: &Session, run: &Run) -> Result<Option<Run
 
 /// Refuses to go on with a run of which nothing was sent, if the store has another run of its plan that goes on or has sent something.
 pub(super) async fn refuse_other(session: &Session, run: &Run) -> Result<(), Failure> {
-    let is_idle = |run: &RunSummary| run.halted.is_some() && run.counts.planned == run.counts.total();
     let mut others = runs_of(session, &run.approved().plan).await?.filter(|other| other.id != *run.id());
-    match others.find(|other| !is_idle(other)) {
+    match others.find(|other| !is_unsent(other) || other.halted.is_none()) {
+        Some(other) if is_unsent(&other) => {
+            let (id, command) = (&other.id, session.command(&format!("halt {}", other.id)));
+            Err(Failure::usage(format!(
+                "nothing was sent: the plan was run by another command, as run {id}, which has sent nothing so far; {command} ends it, \
+                 and this command can be repeated then"
+            )))
+        }
         Some(other) => Err(refused(session, "the plan was run by another command", &other.id)),
         None => Ok(()),
     }
+}
+
+fn is_unsent(run: &RunSummary) -> bool {
+    run.counts.planned == run.counts.total()
 }
 
 /// Halts a run of which nothing was sent, since the store has another run of its plan, and returns the failure.
@@ -50,9 +64,18 @@ pub(super) async fn refuse_second(session: &Session, run: &Run, other: &RunId) -
     }
 }
 
-/// Returns the runs of the plan, the newest first.
+/// Returns the runs of the plan, the newest first. The runs of the store are read back to those that are older than the plan.
 async fn runs_of(session: &Session, plan: &Plan) -> Result<impl Iterator<Item = RunSummary>, Failure> {
-    let runs = session.fleet.runs(RECENT).await?;
+    let is_older =
+        |run: &RunSummary| run.approved_at.saturating_add(SKEW).is_ok_and(|latest| latest < plan.resolved_at);
+    let mut number = FIRST;
+    let runs = loop {
+        let runs = session.fleet.runs(number).await?;
+        if runs.len() < number || runs.last().is_some_and(is_older) {
+            break runs;
+        }
+        number = number.saturating_mul(4);
+    };
     Ok(runs.into_iter().filter(|run| run.tenant == plan.tenant && run.plan_hash == plan.hash))
 }
 

@@ -1,7 +1,7 @@
 //! The report of a run as data, and its exit code.
 
 use defender_actions::model::sanitize_line;
-use defender_fleet::{Report, ReportRow, ReportState, RowAttempt, Run};
+use defender_fleet::{Report, ReportRow, ReportState, RowAttempt, RowError, Run};
 use defender_store::RunId;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -157,14 +157,15 @@ pub(super) fn exit_of(run: &Run, report: &Report) -> Exit {
         return Exit::Unknown;
     }
     if counts.failed > 0 {
-        let is_denied = |row: &ReportRow| {
-            let kind = row.error.as_ref().map(|error| error.kind.as_str());
-            matches!(kind, Some("forbidden" | "unauthorized" | "credential"))
-        };
-        let are_denied = report.in_state(ReportState::Failed).all(is_denied);
+        let are_denied = report.in_state(ReportState::Failed).all(|row| row.error.as_ref().is_some_and(is_denied));
         return if are_denied { Exit::Denied } else { Exit::Failed };
     }
     if counts.open() > 0 { Exit::Failed } else { exit_of_left_out(&run.approved().plan) }
+}
+
+/// Returns whether the sign-in failed or a permission is missing.
+pub(super) fn is_denied(error: &RowError) -> bool {
+    matches!(error.kind.as_str(), "forbidden" | "unauthorized" | "credential")
 }
 
 /// Run of the list of runs.

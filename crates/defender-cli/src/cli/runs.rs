@@ -49,7 +49,8 @@ Examples:
   defender report 5f2c7a90d1e3 -o csv > report.csv
   defender report 5f2c7a90d1e3 -o json | jq '.[] | select(.state != \"succeeded\")'
 
-Exit codes: those of the run: 0 all succeeded, 2 something failed, is not done or could not be acted on, 3 an outcome is unknown.";
+Exit codes: those of the run: 0 all succeeded, 2 something failed, is not done or could not be acted on, 3 an outcome is unknown,
+4 all that failed were refused for sign-in or permission.";
 
 const REVERT_EXAMPLES: &str = "\
 Plans the inverse of each action that the run created itself, and runs that plan once it is confirmed. Actions that others requested
@@ -163,7 +164,8 @@ impl Resume {
     pub(super) async fn run(self, session: &Session, output: Output) -> Result<Exit, Failure> {
         let run = session.run(&self.run).await?;
         let counts = run.summary().await?.counts;
-        if counts.planned == counts.total() {
+        let is_unsent = counts.planned == counts.total();
+        if is_unsent {
             refuse_other(session, &run).await?;
         }
         let mut signals = Signals::listen()?;
@@ -177,9 +179,14 @@ impl Resume {
         }
         let (resumed, is_interrupted) = signals.through(session.fleet.resume(&self.run)).await;
         if is_interrupted {
-            return Err(halted_again(session, &run).await);
+            return Err(interrupted(session, &run).await);
         }
         let run = resumed?;
+        // Another person may have resumed another run of the plan meanwhile. Of two that resume, each has done so before it looks, so that at
+        // most one goes on.
+        if is_unsent && let Err(failure) = signals.before_sending(refuse_other(session, &run)).await {
+            return Err(halted_again(&run, "the plan has another run", failure).await);
+        }
         follow(session, output, run, signals).await
     }
 }
@@ -192,16 +199,26 @@ async fn confirm_open(signals: &mut Signals, run: &Run, open: u32, confirmed: Co
     }
 }
 
-/// Halts a run that was to go on, after a signal: what the store has done already is also for other processes.
-async fn halted_again(session: &Session, run: &Run) -> Failure {
-    let halted = run.halt("interrupted by the user").await;
+/// Halts a run that was to go on, after a signal.
+async fn interrupted(session: &Session, run: &Run) -> Failure {
+    let failure = Failure::interrupted("interrupted: nothing was sent");
+    let failure = halted_again(run, "interrupted by the user", failure).await;
     talk::say(&session.to_go_on(run.id()));
-    Failure::interrupted(match halted {
-        Ok(()) => "interrupted: nothing was sent".to_owned(),
-        Err(error) => format!(
-            "interrupted: nothing was sent by this process, and the run is not halted: another process may go on with it: {error}"
-        ),
-    })
+    failure
+}
+
+/// Halts a run that was to go on, before anything is sent: what the store has done already is also for other processes.
+async fn halted_again(run: &Run, reason: &str, failure: Failure) -> Failure {
+    match run.halt(reason).await {
+        Ok(()) => failure,
+        Err(error) => Failure {
+            message: format!(
+                "{failure}; this process has sent nothing, and run {} is not halted: another process may go on with it: {error}",
+                run.id()
+            ),
+            ..failure
+        },
+    }
 }
 
 fn size(number: u32) -> usize {
@@ -284,7 +301,7 @@ impl Retry {
         };
         let (begun, is_interrupted) = signals.through(begun).await;
         if is_interrupted {
-            return Err(halted_again(session, &run).await);
+            return Err(interrupted(session, &run).await);
         }
         let run = begun.inspect_err(|_| talk::say(&session.to_go_on(&self.run)))?;
         follow(session, output, run, signals).await

@@ -17,7 +17,9 @@ action that was read is named. A machine with a pending change is shown too.
 
 Examples:
   defender --tenant contoso state
-  defender --tenant contoso state -o json | jq -r '.[] | select(.isolation) | .machine'";
+  defender --tenant contoso state -o json | jq -r '.[] | select(.isolation) | .machine'
+
+Exit codes: 0 the history was read, 2 it or a record of it could not be read, 4 sign-in or permission.";
 
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -97,8 +99,11 @@ impl State {
             },
         ));
         if state.unreadable > 0 {
-            talk::warn(&format!("{} records could not be read, and each may hide a state", state.unreadable));
+            talk::warn(&format!(
+                "{} could not be read, and each may hide a state",
+                talk::counted(state.unreadable, "record")
+            ));
         }
-        Ok(Exit::Success)
+        Ok(if state.unreadable == 0 { Exit::Success } else { Exit::Failed })
     }
 }

@@ -78,11 +78,49 @@ async fn run_beside_another_one_is_not_resumed() {
     let ran = home.run(&["resume", &run, "--yes"]);
     assert_eq!(ran.code(), 1, "{ran:?}");
     assert!(ran.stderr.contains("run by another command, as run aaaaaaaaaaaa"), "{ran:?}");
+    assert!(ran.stderr.contains("`defender halt aaaaaaaaaaaa` ends it"), "{ran:?}");
     assert!(emulator.ledger().is_empty(), "{:?}", emulator.ledger());
     // A run that is halted and has sent nothing does nothing.
-    store(&home).execute_batch("UPDATE run SET halted = 'lunch' WHERE id = 'aaaaaaaaaaaa'").unwrap();
+    assert_eq!(home.run(&["halt", "aaaaaaaaaaaa"]).code(), 0);
     let ran = home.run(&["resume", &run, "--yes"]);
     assert_eq!(ran.code(), 0, "{ran:?}");
+}
+
+/// The commands that started the runs at the same moment advise each person to resume the run of the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_runs_of_a_plan_are_not_resumed_at_once() {
+    let (emulator, home) = service(|emulator| emulator).await;
+    let run = stored_run(&home);
+    let other = "INSERT INTO run (id, tenant, document, halted, created_at)
+             SELECT 'aaaaaaaaaaaa', tenant, document, 'the plan was run twice', 0 FROM run;
+         CREATE TRIGGER resumed AFTER UPDATE OF halted ON run WHEN new.halted IS NULL AND new.id <> 'aaaaaaaaaaaa' BEGIN
+             UPDATE run SET halted = NULL WHERE id = 'aaaaaaaaaaaa'; END";
+    store(&home).execute_batch(other).unwrap();
+    let ran = home.run(&["resume", &run, "--yes"]);
+    assert_eq!(ran.code(), 1, "{ran:?}");
+    assert!(ran.stderr.contains("run by another command, as run aaaaaaaaaaaa"), "{ran:?}");
+    assert!(emulator.ledger().is_empty(), "{:?}", emulator.ledger());
+    let halted = "SELECT halted FROM run WHERE id <> 'aaaaaaaaaaaa'";
+    let halted: Option<String> = store(&home).query_row(halted, [], |row| row.get(0)).unwrap();
+    assert_eq!(halted.as_deref(), Some("the plan has another run"));
+}
+
+/// A shared store may have any number of runs since the plan was made.
+#[tokio::test(flavor = "multi_thread")]
+async fn plan_is_found_behind_many_later_runs() {
+    let (emulator, home) = service(|emulator| emulator).await;
+    let plan = ["plan", "restrict", ACT[0], "--comment", "INC-4711", "--out", "plan.json"];
+    assert_eq!(home.run(&plan).code(), 0);
+    assert_eq!(home.run(&["apply", "plan.json", "--yes"]).code(), 0);
+    assert_eq!(home.run(&["scan", ACT[0], "--comment", "INC-4711", "--yes"]).code(), 0);
+    let later = "INSERT INTO run (id, tenant, document, created_at)
+         WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 900)
+         SELECT printf('%012x', n), tenant, document, 0 FROM (SELECT * FROM run ORDER BY number DESC LIMIT 1), number";
+    store(&home).execute_batch(later).unwrap();
+    let ran = home.run(&["apply", "plan.json", "--yes"]);
+    assert_eq!(ran.code(), 1, "{ran:?}");
+    assert!(ran.stderr.contains("the plan was run already"), "{ran:?}");
+    assert_eq!(emulator.ledger().len(), 2, "{:?}", emulator.ledger());
 }
 
 /// Creates a run of which nothing was sent, and returns its id.

@@ -58,6 +58,9 @@ async fn life_of_a_run() {
             ("revert RUN --comment x --yes", ""),
         ],
     );
+    // The command that a plan names is one line of a shell.
+    let named = home.run(&[&["plan", "restrict", "--out", "a plan.json"], &ACT[..]].concat());
+    assert!(named.stderr.contains("Run it by `defender apply 'a plan.json'`"), "{named:?}");
     // A plan that was changed by hand is refused.
     let plan = std::fs::read_to_string(home.path("plan.json")).unwrap();
     home.write("plan.json", &plan.replace("ws-eng-04.", "ws-eng-05."));
@@ -232,7 +235,7 @@ async fn tenant_of_a_run_must_agree() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn collected_files_are_downloaded() {
-    let (_emulator, home) = service(|emulator| emulator).await;
+    let (emulator, home) = service(|emulator| emulator).await;
     let ran = home.run(&[&["collect", "--yes"], &ACT[..]].concat());
     let run = run_of(&ran);
     assert!(ran.stderr.contains(&format!("`defender download {run} --to FOLDER`")), "{ran:?}");
@@ -252,6 +255,9 @@ async fn collected_files_are_downloaded() {
     let restricted = run_of(&home.run(&[&["restrict", "--yes"], &ACT[..]].concat()));
     let ran = home.run(&["download", &restricted, "--to", "evidence"]);
     assert!(ran.code() == 1 && ran.stderr.contains("RestrictCodeExecution has no results"), "{ran:?}");
+    emulator.fault(Fault::SignIn(7_000_222));
+    let ran = home.run(&["download", &run, "--to", "elsewhere"]);
+    assert!(ran.code() == 4 && ran.stderr.contains("2 missing"), "{ran:?}");
 }
 
 /// Examples of the help with `jq` select by fields and values that the data has.

@@ -169,6 +169,25 @@ async fn variables_of_azure_name_their_tenant() {
     assert_eq!(home.run(&["preflight", "offboard"]).code(), 4);
 }
 
+/// Nothing is known of such a token, and a script must not take that for a permission.
+#[cfg(unix)]
+#[test]
+fn unreadable_token_permits_nothing() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let mut home = Home::new();
+    home.write(
+        "config/defender/tenants.toml",
+        "[tenants.contoso]\ntenant_id = \"0b5c7a57-3a3c-4e2c-9f0c-1a2b3c4d5e6f\"\ncredential = \"azure-cli\"\n",
+    );
+    let token = r#"{"accessToken": "opaque", "expires_on": 4102444800, "tokenType": "Bearer"}"#;
+    let az = home.write("bin/az", &format!("#!/bin/sh\necho '{token}'\n"));
+    std::fs::set_permissions(&az, std::fs::Permissions::from_mode(0o755)).unwrap();
+    home.set("PATH", format!("{}:/usr/bin:/bin", home.path("bin").display()));
+    let ran = home.run(&["--tenant", "contoso", "preflight", "isolate", "-o", "csv"]);
+    assert!(ran.code() == 2 && ran.stdout.contains(",unknown,"), "{ran:?}");
+}
+
 /// The README's trial, with its variables and commands, against an emulator on another port.
 #[tokio::test(flavor = "multi_thread")]
 async fn trial_of_the_readme_works() {
