@@ -184,8 +184,14 @@ impl Resume {
         let run = resumed?;
         // Another person may have resumed another run of the plan meanwhile. Of two that resume, each has done so before it looks, so that at
         // most one goes on.
-        if is_unsent && let Err(failure) = signals.before_sending(refuse_other(session, &run)).await {
-            return Err(halted_again(&run, "the plan has another run", failure).await);
+        if is_unsent {
+            let (looked, is_interrupted) = signals.through(refuse_other(session, &run)).await;
+            if is_interrupted {
+                return Err(interrupted(session, &run).await);
+            }
+            if let Err(failure) = looked {
+                return Err(halted_again(&run, "the plan may have another run", failure).await);
+            }
         }
         follow(session, output, run, signals).await
     }
