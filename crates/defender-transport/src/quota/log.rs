@@ -67,8 +67,8 @@ impl Log {
         Room::At(at)
     }
 
-    /// A moment before which there is certainly no room for `ahead` more calls and one after them, where none can go
-    /// before `start`.
+    /// A moment before which there is no room for `ahead` more calls and one after them, where none can go before `start`,
+    /// unless a call under way is taken back.
     ///
     /// It takes each window by itself, the calls under way to end now and to be counted, and those ahead to take no time.
     pub(crate) fn no_room_before(&self, ahead: usize, start: Duration, now: Duration) -> Duration {

@@ -73,7 +73,8 @@ pub struct Permits {
     pub granted: usize,
     /// Minimum time until another permit can be granted; `None` if all were granted.
     ///
-    /// Attempts that are under way count as ended now, so that the time may be too short and is never too long.
+    /// Attempts that are under way count as ended now, so that the time may be too short. It is too long only if a permit is
+    /// released as [`NeverSent`](PermitOutcome::NeverSent) meanwhile.
     pub retry_after: Option<Duration>,
 }
 

@@ -51,8 +51,8 @@ use crate::{
 ///
 /// Waiting counts against [`Timeouts::total`], or else [`total`](Self::total), 5 minutes by default. A wait that cannot
 /// end in time fails at once, and any other wait when its time is over, with [`ErrorKind::Timeout`]: the request
-/// [was never sent](Error::never_sent), and [`Error::retry_after`] is the minimum time until its turn. The inner
-/// transport gets the rest of `Timeouts::total`.
+/// [was never sent](Error::never_sent), and [`Error::retry_after`] is the minimum time until its turn if no slot is given back. The
+/// inner transport gets the rest of `Timeouts::total`.
 ///
 /// With the feature `tracing`, two events have the target `defender_transport::queue` and the field `scope`. A call that has
 /// waited for more than a second is reported when it is sent: `INFO`, with the field `waited`, in seconds. A call whose turn does not
@@ -71,7 +71,8 @@ use crate::{
 /// # Several processes
 ///
 /// With a [`store`](Self::store) the count is the store's, which several processes or clients share. The queue stays that of this
-/// process: its first call asks the store for all that wait. If the store does not respond, nothing is sent:
+/// process: its first call asks the store for all that wait. A slot that a call gives back is used at once by the same process; other
+/// processes ask again when the wait is over that the store named. If the store does not respond, nothing is sent:
 /// [`ErrorKind::QuotaStore`].
 ///
 /// ```

@@ -67,6 +67,7 @@ impl SharedQueue {
 
     async fn reserve(&self, places: Vec<Place>) -> Result<Permits, QuotaStoreError> {
         self.report().await?;
+        self.lock().ask_begins();
         let permits: Vec<_> = places.iter().map(|place| place.permit()).collect();
         let request = PermitRequest { key: &self.key, limits: &self.limits, permits: &permits, hold: self.hold };
         self.store.reserve(&request).await
@@ -77,7 +78,11 @@ impl SharedQueue {
         let ended = self.lock().ended(self.hold, self.clock.elapsed());
         if !ended.is_empty() {
             self.store.release(&self.key, &ended).await?;
-            self.lock().reported(&ended);
+            let next = self.lock().reported(&ended);
+            // Outside the lock, since a waker may run any code.
+            if let Some(next) = next {
+                next.wake();
+            }
         }
         Ok(())
     }

@@ -30,8 +30,10 @@ pub(super) struct State {
     next: u64,
     /// One of the calls asks the store.
     is_asking: bool,
-    /// Time before which the store grants no permit.
+    /// Time before which the store grants no permit, unless a slot is given back.
     retry_at: Duration,
+    /// A slot was given back, and the store may not have known this when it decided on the ask.
+    is_freed: bool,
     /// Ends of calls that the store does not know yet.
     ended: Vec<Ended>,
 }
@@ -139,7 +141,7 @@ impl State {
         index
     }
 
-    /// Returns a time before which the call at `index` certainly gets no permit, even if no other process asks.
+    /// Returns a time before which the call at `index` gets no permit, even if no other process asks, unless a slot is given back.
     fn earliest(&self, index: usize, limits: &[RateLimit], now: Duration) -> Duration {
         let start = self.retry_at.max(now);
         let rounds = |limit: &RateLimit| {
@@ -176,6 +178,7 @@ impl State {
                     }
                 }
                 self.retry_at = match permits.retry_after {
+                    _ if self.is_freed => Duration::ZERO,
                     None if permits.granted >= asked.len() => Duration::ZERO,
                     wait => now.saturating_add(wait.unwrap_or_default().max(ASK_AGAIN)),
                 };
@@ -217,6 +220,10 @@ impl State {
     /// Records an end that the store does not know.
     pub(super) fn end(&mut self, id: PermitId, outcome: PermitOutcome, at: Duration) {
         self.ended.push(Ended { id, outcome, at });
+        if outcome == PermitOutcome::NeverSent {
+            // The store named its wait for a slot that is free now. The next ask reports the end first.
+            (self.retry_at, self.is_freed) = (Duration::ZERO, true);
+        }
     }
 
     /// Returns the ends to be reported `now`. Those that have lapsed in the store are forgotten.
@@ -240,10 +247,18 @@ impl State {
         self.ended.is_empty()
     }
 
-    /// Forgets the ends that the store knows. One that was recorded once more meanwhile stays.
-    pub(super) fn reported(&mut self, known: &[EndedPermit]) {
+    /// Forgets the ends that the store knows. One that was recorded once more meanwhile stays. If a slot was given back, returns the
+    /// call that can ask for it.
+    pub(super) fn reported(&mut self, known: &[EndedPermit]) -> Option<Waker> {
+        let is_freed = known.iter().any(|ended| ended.outcome == PermitOutcome::NeverSent);
         let mut known: std::collections::BTreeSet<_> = known.iter().map(|ended| ended.id).collect();
         self.ended.retain(|ended| !known.remove(&ended.id));
+        self.first().filter(|_| is_freed && !self.is_asking)
+    }
+
+    /// Records that the store is asked now, which knows the reported ends.
+    pub(super) fn ask_begins(&mut self) {
+        self.is_freed = self.ended.iter().any(|ended| ended.outcome == PermitOutcome::NeverSent);
     }
 
     /// Returns true if a new state would behave in the same way.

@@ -33,7 +33,10 @@ enum Fault {
     Lost,
     /// The store does it, and its response is lost.
     ResponseLost,
+    /// The request is slow.
     Slow(Duration),
+    /// The response is slow.
+    SlowResponse(Duration),
 }
 
 impl Store {
@@ -52,17 +55,24 @@ impl Store {
         self
     }
 
-    async fn fault(&self, faults: &Mutex<VecDeque<Fault>>) -> Result<bool, QuotaStoreError> {
+    async fn call<T>(
+        &self,
+        faults: &Mutex<VecDeque<Fault>>,
+        call: impl Future<Output = Result<T, QuotaStoreError>>,
+    ) -> Result<T, QuotaStoreError> {
         let fault = faults.lock().unwrap().pop_front().unwrap_or(Fault::None);
         match fault {
-            Fault::None => Ok(false),
-            Fault::Lost => Err(QuotaStoreError::new("the database is away")),
-            Fault::ResponseLost => Ok(true),
-            Fault::Slow(time) => {
-                self.clock.sleep(time).await;
-                Ok(false)
-            }
+            Fault::Lost => return Err(QuotaStoreError::new("the database is away")),
+            Fault::Slow(time) => self.clock.sleep(time).await,
+            Fault::None | Fault::ResponseLost | Fault::SlowResponse(_) => {}
         }
+        let response = call.await?;
+        match fault {
+            Fault::ResponseLost => return Err(QuotaStoreError::new("the connection broke")),
+            Fault::SlowResponse(time) => self.clock.sleep(time).await,
+            Fault::None | Fault::Lost | Fault::Slow(_) => {}
+        }
+        Ok(response)
     }
 }
 
@@ -70,15 +80,11 @@ impl Store {
 impl QuotaStore for Store {
     async fn reserve(&self, request: &PermitRequest<'_>) -> Result<Permits, QuotaStoreError> {
         self.asks.lock().unwrap().push(request.permits.len());
-        let is_lost = self.fault(&self.reserve).await?;
-        let permits = self.memory.reserve(request).await?;
-        if is_lost { Err(QuotaStoreError::new("the connection broke")) } else { Ok(permits) }
+        self.call(&self.reserve, self.memory.reserve(request)).await
     }
 
     async fn release(&self, key: &QuotaKey, ended: &[EndedPermit]) -> Result<(), QuotaStoreError> {
-        let is_lost = self.fault(&self.release).await?;
-        self.memory.release(key, ended).await?;
-        if is_lost { Err(QuotaStoreError::new("the connection broke")) } else { Ok(()) }
+        self.call(&self.release, self.memory.release(key, ended)).await
     }
 }
 
@@ -216,6 +222,52 @@ fn call_without_connection_frees_its_slot() {
     block_on(&clock, send(&paced, &scope, refused)).unwrap_err();
     block_on(&clock, send(&paced, &scope, plan(1))).unwrap();
     assert_eq!((server.order().last(), clock.elapsed()), (Some(&1), Duration::ZERO));
+}
+
+/// The store counts the first call as ended when the second asks, and names a wait of a minute.
+#[test]
+fn unsent_call_ends_the_named_wait() {
+    let (clock, server, _, [one, two]) = processes(Store::new);
+    let scope = scope(&[(1, 60)]);
+    let refused = Plan { back: SECOND, response: Answer::NotConnected, ..plan(0) };
+    let calls = [send(&one, &scope, refused), send(&one, &scope, plan(1)), send(&two, &scope, plan(2))];
+    let calls: FuturesUnordered<_> = calls.into_iter().collect();
+    block_on(&clock, calls.collect::<Vec<_>>());
+    // The other process does not know of the free slot, and asks when its wait is over.
+    assert_eq!(server.arrivals(), [Duration::ZERO, SECOND, SECOND * 61]);
+}
+
+#[test]
+fn slot_given_back_during_ask_is_used() {
+    let slow = [Fault::None, Fault::SlowResponse(SECOND * 2)];
+    let (clock, server, _, [paced]) = processes(|clock| Store::new(clock).reserves(slow));
+    let scope = scope(&[(1, 60)]);
+    let refused = Plan { back: SECOND, response: Answer::NotConnected, ..plan(0) };
+    let calls = future::join(send(&paced, &scope, refused), send(&paced, &scope, plan(1)));
+    block_on(&clock, calls).1.unwrap();
+    assert_eq!(server.arrivals(), [Duration::ZERO, SECOND * 2], "the response is older than the free slot");
+}
+
+/// The first ask is for one call, and the second for three, of which two get a permit.
+#[test]
+fn permit_of_a_dropped_call_goes_to_the_next() {
+    for is_dropped_early in [true, false] {
+        let slow = [Fault::Slow(SECOND), Fault::Slow(SECOND)];
+        let (clock, server, _, [paced]) = processes(|clock| Store::new(clock).reserves(slow));
+        let scope = scope(&[(3, 60)]);
+        let [mut first, mut second, mut third, mut fourth] =
+            [0, 1, 2, 3].map(|number| send(&paced, &scope, plan(number)));
+        for call in [&mut first, &mut second, &mut third, &mut fourth] {
+            assert!(poll(call.as_mut()).is_pending());
+        }
+        block_on(&clock, first).unwrap();
+        assert!(poll(second.as_mut()).is_pending(), "it asks, from 1 to 2");
+        let third = (!is_dropped_early).then_some(third);
+        block_on(&clock, second).unwrap();
+        drop(third);
+        block_on(&clock, fourth).unwrap();
+        assert_eq!((server.order(), clock.elapsed()), (vec![0, 1, 3], SECOND * 2), "dropped early: {is_dropped_early}");
+    }
 }
 
 #[test]
