@@ -184,13 +184,14 @@ impl State {
                 };
             }
             Err(error) => {
-                // One failure is enough for all that it was asked for. The store may have granted their permits.
+                // One failure is enough for all that it was asked for. The store may have granted their permits, also after the report
+                // of a call that was dropped meanwhile.
                 let error = Arc::new(error);
                 for place in asked {
                     if let Some(at) = self.waiting(place.number) {
                         woken.extend(self.resolve(at, Err(Arc::clone(&error))));
-                        self.end(place.permit, PermitOutcome::NeverSent, now);
                     }
+                    self.end(place.permit, PermitOutcome::NeverSent, now);
                 }
             }
         }

@@ -35,6 +35,8 @@ enum Fault {
     ResponseLost,
     /// The request is slow.
     Slow(Duration),
+    /// The request is slow, and the response is lost.
+    SlowAndLost(Duration),
     /// The response is slow.
     SlowResponse(Duration),
 }
@@ -63,12 +65,12 @@ impl Store {
         let fault = faults.lock().unwrap().pop_front().unwrap_or(Fault::None);
         match fault {
             Fault::Lost => return Err(QuotaStoreError::new("the database is away")),
-            Fault::Slow(time) => self.clock.sleep(time).await,
+            Fault::Slow(time) | Fault::SlowAndLost(time) => self.clock.sleep(time).await,
             Fault::None | Fault::ResponseLost | Fault::SlowResponse(_) => {}
         }
         let response = call.await?;
         match fault {
-            Fault::ResponseLost => return Err(QuotaStoreError::new("the connection broke")),
+            Fault::ResponseLost | Fault::SlowAndLost(_) => return Err(QuotaStoreError::new("the connection broke")),
             Fault::SlowResponse(time) => self.clock.sleep(time).await,
             Fault::None | Fault::Lost | Fault::Slow(_) => {}
         }
@@ -194,24 +196,30 @@ fn dropped_asker_frees_its_slot() {
     assert_eq!((server.order(), server.arrivals()), (vec![0, 2], vec![Duration::ZERO, SECOND * 2]));
 }
 
-/// The report of a call that was dropped may come to the store before its permit is granted.
+/// The report of a call that was dropped may come to the store before its permit is granted, in a response that may be lost.
 #[test]
 fn permit_that_is_granted_after_its_report_is_freed() {
-    let slow = [Fault::None, Fault::Slow(SECOND), Fault::Slow(SECOND * 2)];
-    let (clock, server, _, [one, two]) = processes(|clock| Store::new(clock).reserves(slow));
-    let scope = scope(&[(4, 60)]);
-    let mut first = send(&one, &scope, Plan { back: SECOND * 2, ..plan(0) });
-    let [mut second, mut third, mut fourth] = [1, 2, 3].map(|number| send(&one, &scope, plan(number)));
-    for call in [&mut first, &mut second, &mut third, &mut fourth] {
-        assert!(poll(call.as_mut()).is_pending());
+    for (ask, is_lost) in [(Fault::Slow(SECOND * 2), false), (Fault::SlowAndLost(SECOND * 2), true)] {
+        let slow = [Fault::None, Fault::Slow(SECOND), ask];
+        let (clock, server, _, [one, two]) = processes(|clock| Store::new(clock).reserves(slow));
+        let scope = scope(&[(4, 60)]);
+        let mut first = send(&one, &scope, Plan { back: SECOND * 2, ..plan(0) });
+        let [mut second, mut third, mut fourth] = [1, 2, 3].map(|number| send(&one, &scope, plan(number)));
+        for call in [&mut first, &mut second, &mut third, &mut fourth] {
+            assert!(poll(call.as_mut()).is_pending());
+        }
+        block_on(&clock, second).unwrap();
+        assert!(poll(third.as_mut()).is_pending(), "it asks for itself and the fourth, from 1 to 3");
+        drop(fourth);
+        // At 2 its end is reported.
+        assert_eq!(block_on(&clock, future::join(first, third)).1.is_err(), is_lost);
+        // The next ask of this process reports the rest.
+        if is_lost {
+            block_on(&clock, send(&one, &scope, plan(2))).unwrap();
+        }
+        block_on(&clock, send(&two, &scope, plan(4))).unwrap();
+        assert_eq!((server.order(), clock.elapsed()), (vec![0, 1, 2, 4], SECOND * 3));
     }
-    block_on(&clock, second).unwrap();
-    assert!(poll(third.as_mut()).is_pending(), "it asks for itself and the fourth, from 1 to 3");
-    drop(fourth);
-    // At 2 its end is reported.
-    block_on(&clock, future::join(first, third)).1.unwrap();
-    block_on(&clock, send(&two, &scope, plan(4))).unwrap();
-    assert_eq!((server.order(), clock.elapsed()), (vec![0, 1, 2, 4], SECOND * 3));
 }
 
 #[test]
