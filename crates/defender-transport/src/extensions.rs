@@ -18,7 +18,8 @@
 //! | [`Shared`] | extensions that many requests have in common, and a note of the caller | the request has its own extensions only |
 //! | [`Secrets`](crate::Secrets) | the secrets of the request, which no trace may show if a response echoes them | the values of its sensitive headers |
 //!
-//! The layers look for an extension with [`of`]: on the request itself, then among those that it shares.
+//! The layers look for an extension of the caller with [`of`]: on the request itself, then among those that it shares. What one layer
+//! sets for another is on the request itself.
 //!
 //! [`Paced`](crate::Paced) counts in [`CallStats`], and sets [`SendBefore`] if it has a store. [`Deadline`](crate::Deadline) keeps to that,
 //! and sets [`SendState`]. [`Retrying`](crate::Retrying) sets [`Resends`] and [`Unauthorized`], and adds the number of attempts to the

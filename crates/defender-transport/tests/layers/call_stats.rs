@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use defender_transport::{
     ErrorKind, Transport, TransportExt,
-    extensions::{CallStats, RateLimit, RateLimitScope, Timeouts},
+    extensions::{CallStats, RateLimit, RateLimitScope, Shared, Timeouts},
     testing::{Capture, Fault, Faulty, ManualClock},
 };
 use http::{Request, Response};
@@ -52,6 +52,18 @@ async fn calls_have_their_own_counters() {
     clock.run(transport.send(request(&second))).await.unwrap();
     assert_eq!(counted(&first), (1, 0, Duration::ZERO));
     assert_eq!(counted(&second), (1, 0, MINUTE));
+}
+
+#[tokio::test]
+async fn counters_may_be_shared_extensions() {
+    let clock = ManualClock::new();
+    let server = Capture::in_turn([status(429), status(200)]);
+    let transport = server.paced(clock.clone()).retrying(clock.clone());
+    let stats = CallStats::default();
+    let (parts, body) = request(&stats).into_parts();
+    let request = Request::get(parts.uri).extension(Shared::new(parts.extensions)).body(body).unwrap();
+    clock.run(transport.send(request)).await.unwrap();
+    assert_eq!((stats.attempts(), stats.throttled()), (2, 1));
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ pub(super) struct Report {
 impl Report {
     /// Begins the report of an attempt that enters the queue.
     pub(super) fn begin(request: &Request<Bytes>, clock: &dyn Clock) -> Self {
-        let stats = request.extensions().get::<CallStats>();
+        let stats = extensions::of::<CallStats, _>(request);
         Self { stats: stats.map(|stats| (stats.clone(), clock.elapsed())) }
     }
 

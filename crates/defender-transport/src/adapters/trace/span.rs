@@ -53,7 +53,7 @@ pub(super) fn secrets(request: &Request<Bytes>) -> [Secrets; 2] {
     let sensitive = request.headers().values().filter(|value| value.is_sensitive());
     // The scheme (`Bearer`, `Basic`) is not part of the secret.
     let values = sensitive.filter_map(|value| value.to_str().ok()?.rsplit(' ').next());
-    [Secrets::new(values), request.extensions().get().cloned().unwrap_or_default()]
+    [Secrets::new(values), extensions::of(request).cloned().unwrap_or_default()]
 }
 
 /// Returns the method, or `_OTHER` if HTTP does not define it, so that the number of names is bounded.

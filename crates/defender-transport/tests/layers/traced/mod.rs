@@ -23,7 +23,7 @@ use std::{
 use bytes::Bytes;
 use defender_transport::{
     Body, Clock, Error, ErrorKind, Secrets, Transport, TransportExt,
-    extensions::{Resends, UrlTemplate},
+    extensions::{Resends, Shared, UrlTemplate},
     testing::{Capture, Fault, Faulty, ManualClock, MockTransport, Never},
 };
 use futures_util::FutureExt;

@@ -31,8 +31,13 @@ fn echoed_secret_header_is_not_traced() {
         Request::post("https://example.com/").header("authorization", value).body(Bytes::new()).unwrap()
     };
     let carried = || Request::post("https://example.com/").extension(Secrets::new([GUID])).body(Bytes::new()).unwrap();
+    let shared = || {
+        let mut common = http::Extensions::new();
+        common.insert(Secrets::new([GUID]));
+        Request::post("https://example.com/").extension(Shared::new(common)).body(Bytes::new()).unwrap()
+    };
     for echo in [GUID, &GUID.to_uppercase(), ENCODED, &format!("id: {GUID}"), &format!("x-{GUID}")] {
-        for request in [carried(), sensitive(format!("Bearer {GUID}")), sensitive(GUID.to_owned())] {
+        for request in [carried(), shared(), sensitive(format!("Bearer {GUID}")), sensitive(GUID.to_owned())] {
             let response = Response::builder()
                 .header("content-type", format!("text/{GUID}"))
                 .header("date", echo)
