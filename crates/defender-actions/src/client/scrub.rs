@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 
 use bytes::Bytes;
-use defender_transport::{Error as TransportError, Secrets, SendFuture, Transport};
+use defender_transport::{Error as TransportError, Secrets, SendFuture, Transport, extensions};
 use http::{HeaderValue, Request};
 
 /// Header with the token of an attempt. Errors about the response are made without the token.
@@ -62,7 +62,7 @@ impl<T: Transport> Transport for Scrubbed<T> {
         'a: 'f,
         Self: 'f,
     {
-        let secrets = request.extensions().get::<Secrets>().cloned().unwrap_or_default();
+        let secrets = extensions::of::<Secrets, _>(&request).cloned().unwrap_or_default();
         let exchange = self.0.send(request);
         Box::pin(async move { exchange.await.map_err(|error| cleaned_of_transport(&secrets, error)) })
     }
@@ -89,9 +89,34 @@ impl std::fmt::Debug for Bearer {
 
 #[cfg(test)]
 mod tests {
-    use defender_transport::ErrorKind;
+    use defender_transport::{ErrorKind, extensions::Shared};
+    use futures_util::FutureExt;
 
     use super::*;
+
+    /// Transport whose error shows a secret.
+    #[derive(Debug)]
+    struct Leaky;
+
+    impl Transport for Leaky {
+        fn send<'a, 'f>(&'a self, _: Request<Bytes>) -> SendFuture<'f>
+        where
+            'a: 'f,
+            Self: 'f,
+        {
+            Box::pin(std::future::ready(Err(TransportError::new(ErrorKind::Connect).context("sent canary"))))
+        }
+    }
+
+    #[test]
+    fn shared_secret_is_removed_from_error() {
+        let (own, mut common) = (Request::get("https://example.com/"), http::Extensions::new());
+        common.insert(Secrets::new(["canary"]));
+        let request = own.extension(Shared::new(common)).body(Bytes::new()).unwrap();
+        let error = Scrubbed(Leaky).send(request).now_or_never().unwrap().unwrap_err();
+        let shown = format!("{error:#} {error:?}");
+        assert!(!shown.contains("canary") && shown.contains("<redacted>"), "{shown}");
+    }
 
     #[test]
     fn error_is_shown_without_its_secret() {
