@@ -39,7 +39,8 @@ use crate::{
 /// A limit that runs out is [`ErrorKind::Timeout`], and the message names the limit; the exchange is dropped with it. The
 /// request may have taken effect, so [`Error::never_sent`] is false, unless `total` was zero to begin with: then nothing
 /// is sent. A request with a body that still waited for a connection or for a free stream, as a transport reports by
-/// [`SendState`], was never sent either: that is [`ErrorKind::Connect`].
+/// [`SendState`], counts as never sent too: that is [`ErrorKind::Connect`]. Over HTTP/2 its head may still leave, but no body does, so
+/// that nothing is processed.
 ///
 /// A request that is sent later than its [`SendBefore`] allows fails, and was never sent.
 ///
@@ -160,7 +161,7 @@ impl<T: Transport> Transport for Deadline<T> {
             let mut outcome = response.await.unwrap_or_else(|limit| {
                 if state.is_some_and(|state| state.give_up()) {
                     let why =
-                        format!("to {host}: no connection or stream was free within {limit:?}, so nothing was sent; try again later");
+                        format!("to {host}: no connection or stream was free within {limit:?}, so nothing was processed; try again later");
                     return Err(Error::new(ErrorKind::Connect).context(why).for_being_late());
                 }
                 let waiting = format!("waiting {limit:?} for the head of the response from {host}");

@@ -74,7 +74,7 @@ async fn request_awaiting_stream_was_never_sent() {
         let error = outcome.unwrap_err();
         assert!(error.never_sent() && error.is_timeout() && !error.is_permanent(), "{}", told(&error));
         assert_eq!(error.kind(), ErrorKind::Connect);
-        assert!(error.to_string().contains("so nothing was sent"), "{error}");
+        assert!(error.to_string().contains("so nothing was processed"), "{error}");
     }
     // What was given up does not leave when a stream is free, and what is sent then does.
     transport.send(post(&url(address))).await.unwrap();

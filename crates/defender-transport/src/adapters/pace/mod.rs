@@ -244,7 +244,8 @@ impl<T: Transport> Transport for Paced<T> {
     }
 }
 
-/// Returns true if nothing of the request was sent. A stream that the server refuses has arrived, and may be counted.
+/// Returns true if no body was sent, so that nothing was processed. Over HTTP/2 the head of a request that was given up while it waited
+/// for a stream may still leave. A stream that the server refuses has arrived, and may be counted.
 fn is_unsent(response: &Result<Response<Body>, Error>) -> bool {
     response.as_ref().is_err_and(|error| {
         let is_before_sending = matches!(
