@@ -79,8 +79,8 @@ impl Worker {
         if now < self.take_over_at || wanted == 0 {
             return Ok(0);
         }
-        self.take_over_at = now.saturating_add(CLAIM_AGAIN);
         let counts = self.look().await?.counts;
+        self.take_over_at = self.now().saturating_add(CLAIM_AGAIN);
         let of_all = usize::try_from(counts.sending.saturating_add(counts.submitted)).unwrap_or(usize::MAX);
         Ok(of_all.saturating_sub(self.waiting.len()).min(wanted))
     }

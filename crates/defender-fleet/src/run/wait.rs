@@ -52,9 +52,6 @@ impl Worker {
             (self.set.is_some() && !self.waiting.is_empty() && self.failure.is_none()).then_some(self.read_at),
         ];
         let until = times.into_iter().flatten().min().unwrap_or(self.heartbeat_at);
-        if until <= now {
-            return Happened::Time;
-        }
         let mut time = self.context.clock().sleep_until(until);
         let Self { entry, rows, ends, reading, .. } = self;
         poll_fn(|context| {
@@ -75,6 +72,7 @@ impl Worker {
             if let Some(note) = entry.inbox.poll(context.waker()) {
                 return Poll::Ready(Happened::Note(note));
             }
+            // Last, also if it has passed: a store that is slow in each step would leave no time to the rows.
             time.poll_unpin(context).map(|()| Happened::Time)
         })
         .await

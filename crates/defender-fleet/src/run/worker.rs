@@ -21,7 +21,7 @@ use crate::{
 
 /// Time for which the worker has its rows.
 pub(super) const LEASE: Duration = Duration::from_secs(90);
-/// Interval at which the worker renews its leases, and looks if another process has halted the run.
+/// Time between two heartbeats, which renew the leases, and look if another process has halted the run.
 const HEARTBEAT: Duration = Duration::from_secs(20);
 /// Time after which the worker asks again for rows that another worker may have left.
 pub(super) const CLAIM_AGAIN: Duration = Duration::from_secs(10);
@@ -227,13 +227,19 @@ impl Worker {
         self.events.push_back(RunEvent { run, tenant, kind });
     }
 
-    /// Renews the leases, and looks if the run was halted.
+    /// Renews the leases, and looks if the run was halted, if it is time.
     async fn heartbeat(&mut self) -> Result<(), Error> {
-        let now = self.now();
-        if now < self.heartbeat_at {
+        if self.now() < self.heartbeat_at {
             return Ok(());
         }
-        self.heartbeat_at = now.saturating_add(HEARTBEAT);
+        let beat = self.beat().await;
+        // From its end, also if it failed: a store or a journal may take longer than the interval, and the rows have their time in between.
+        // With the longest flush of the journal, 50 seconds and the calls of the store lie between two renewals of a lease of 90.
+        self.heartbeat_at = self.now().saturating_add(HEARTBEAT);
+        beat
+    }
+
+    async fn beat(&mut self) -> Result<(), Error> {
         if !self.is_idle() {
             let renewed = self.context.store.renew_rows(&self.context.run, self.lease(LEASE)).await;
             renewed.map_err(|error| self.context.store_failed(error))?;

@@ -16,6 +16,7 @@ mod reports;
 mod retries;
 mod reverts;
 mod rows;
+mod slow_stores;
 #[cfg(feature = "tracing")]
 mod spans;
 mod starts;

@@ -56,12 +56,15 @@ impl Outage {
     }
 }
 
-fn at_once(_: Call) -> Timing {
+pub(crate) fn at_once(_: Call) -> Timing {
     Timing::default()
 }
 
 /// A run of one row in two processes with common stores. The clock of their leases is the last part.
-async fn processes(first: impl Script + 'static, second: impl Script + 'static) -> (World, Run, Run, ManualClock) {
+pub(crate) async fn processes(
+    first: impl Script + 'static,
+    second: impl Script + 'static,
+) -> (World, Run, Run, ManualClock) {
     let world = World::with(1, |emulator| emulator.running_for(Duration::from_secs(100)));
     let of_runs = ManualClock::new();
     let shared = Shared::new(&world.clock, &of_runs);
@@ -71,7 +74,7 @@ async fn processes(first: impl Script + 'static, second: impl Script + 'static) 
     (world, run, elsewhere, of_runs)
 }
 
-async fn events(run: &Run) -> Vec<Result<RunEvent, defender_fleet::Error>> {
+pub(crate) async fn events(run: &Run) -> Vec<Result<RunEvent, defender_fleet::Error>> {
     run.events().collect().await
 }
 
@@ -107,7 +110,7 @@ impl World {
     }
 
     /// Runs a future in virtual time, and fails if it does not end in ten minutes.
-    async fn within<F: Future>(&self, future: F) -> F::Output {
+    pub(crate) async fn within<F: Future>(&self, future: F) -> F::Output {
         match self.run(select(Box::pin(future), self.clock.sleep(Duration::from_secs(600)))).await {
             Either::Left((output, _)) => output,
             Either::Right(_) => panic!("the worker does not end"),
