@@ -1,11 +1,12 @@
 //! The search for the action of a row whose request may have been sent.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use defender_actions::{
     Entry, EntryKey, Error as ServiceError, ErrorKind as ServiceErrorKind, Intent, Settlement, Submitted,
     UnknownReason, model::MachineAction,
 };
+use futures_util::future::select;
 
 use super::{
     context::Context,
@@ -18,6 +19,8 @@ use crate::{Error, ErrorKind};
 const SEARCH_AGAIN: Duration = Duration::from_secs(30);
 /// Time without a finished search after which the worker gives up. The row stays as it is, and a later worker searches again.
 const SEARCH_WITHIN: Duration = Duration::from_secs(600);
+/// Time limit of a flush of the journal. The next renewal of the leases waits for it.
+const FLUSH_WITHIN: Duration = Duration::from_secs(30);
 
 impl Context {
     /// Returns an entry, after what this process knows of its outcome is in the journal: a search shows of no request that it was not sent.
@@ -28,7 +31,8 @@ impl Context {
     /// Writes what this process knows and the journal did not take, also of rows that it no longer has: another process may be searching for
     /// their actions. What fails is written later.
     pub(super) async fn write_kept_outcomes(&self) {
-        let _written_later = self.client.flush_journal().await;
+        let (written, time) = (pin!(self.client.flush_journal()), self.clock().sleep(FLUSH_WITHIN));
+        let _written_or_later = select(written, time).await;
     }
 
     /// Returns the action of an earlier attempt whose outcome is not known.

@@ -1,7 +1,12 @@
 //! Stores and a journal that respond slowly, or not at all.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
+use defender_actions::transport::Clock;
 use defender_emulator::{Fault, Operation, RetryAfter};
 use defender_fleet::RunEventKind as Kind;
 use futures_util::StreamExt;
@@ -42,6 +47,31 @@ async fn slow_failure_of_a_heartbeat_ends_its_worker() {
     let events = world.within(events(&run)).await;
     let submitted = events.iter().flatten().any(|event| matches!(event.kind, Kind::Submitted { .. }));
     assert!(submitted && events.last().unwrap().is_err(), "the outcome of the request is not lost: {events:?}");
+}
+
+/// The journal takes so long for each outcome that the process keeps that all of them take longer than a lease.
+#[tokio::test]
+async fn slow_journal_holds_no_lease() {
+    let world = World::with(8, |emulator| emulator.running_for(Duration::from_secs(300)));
+    let (settled, renewed) = (Mutex::new(HashSet::new()), Arc::new(Mutex::new(vec![0.0])));
+    let (times, clock) = (Arc::clone(&renewed), world.clock.clone());
+    let slow = move |call: Call| match call.op {
+        Op::Settle if settled.lock().unwrap().insert(call.row) => {
+            Timing { fails: Some(Fails::WithoutEffect), ..Timing::default() }
+        }
+        Op::Settle => Timing::before(29),
+        Op::Renew => {
+            times.lock().unwrap().push(clock.elapsed().as_secs_f64());
+            Timing::default()
+        }
+        _ => Timing::default(),
+    };
+    let world = world.with_stores(Shared::new(&world.clock, &world.clock).stores(slow));
+    let run = world.start(&world.release()).await;
+    let report = world.within(run.finish()).await.unwrap();
+    assert_eq!(counts(&report), (8, 0, 0, 0), "{report}");
+    let renewed = renewed.lock().unwrap();
+    assert!(renewed.windows(2).all(|pair| pair[1] - pair[0] < 90.0), "a lease ended: {renewed:?}");
 }
 
 /// Each call of the store takes longer than a heartbeat's interval.
