@@ -10,7 +10,7 @@ use super::{
     event::RunEventKind as Kind,
     row::RowError,
     wait::Happened,
-    worker::{CLAIM_AGAIN, GIVE_UP, LONGEST_READ, SEND_AGAIN, Worker},
+    worker::{CLAIM_AGAIN, GIVE_UP, LONGEST_READ, OUTAGE_ENDS, SEND_AGAIN, Worker},
 };
 use crate::{Error, inbox::Note};
 
@@ -36,7 +36,7 @@ impl Worker {
             Happened::Read(read) => {
                 let (set, ended, is_of_list) = *read;
                 if ended.iter().any(|(_, outcome)| outcome.is_ok()) {
-                    self.unreachable_since = None;
+                    self.outage = None;
                 }
                 self.set = Some(set);
                 self.read_delay = (self.read_delay * 3 / 2).min(LONGEST_READ);
@@ -68,7 +68,7 @@ impl Worker {
         match step {
             Step::Submitted { row, awaited, is_news } => {
                 if is_news {
-                    self.unreachable_since = None;
+                    self.outage = None;
                 }
                 let attempt = &row.document.attempt;
                 if let (true, Some(origin), Some(action_id)) = (is_news, attempt.origin, attempt.action_id.clone()) {
@@ -100,8 +100,12 @@ impl Worker {
                 Ok(())
             }
             Step::Unreachable { error } => {
-                let since = *self.unreachable_since.get_or_insert(self.now());
-                if self.now().saturating_sub(since) >= GIVE_UP {
+                // After a long time, the service may have been reached meanwhile: by another worker, or by a request that was refused.
+                let now = self.now();
+                let goes_on = |(_, last): &(Duration, Duration)| now.saturating_sub(*last) <= OUTAGE_ENDS;
+                let since = self.outage.filter(goes_on).map_or(now, |(since, _)| since);
+                self.outage = Some((since, now));
+                if now.saturating_sub(since) >= GIVE_UP {
                     return Err(*error);
                 }
                 if let Some(until) = self.pause(SEND_AGAIN) {

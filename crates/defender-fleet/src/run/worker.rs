@@ -31,6 +31,9 @@ const HALTING: Duration = Duration::from_secs(1);
 pub(super) const SEND_AGAIN: Duration = Duration::from_secs(30);
 /// Time without a connection after which the worker gives up.
 pub(super) const GIVE_UP: Duration = Duration::from_secs(600);
+/// Time after a failure to reach the service after which the next failure is of another outage. In one outage, a row fails again after a pause of
+/// 30 seconds, a submission of at most 150, and its calls of the journal.
+pub(super) const OUTAGE_ENDS: Duration = Duration::from_secs(300);
 /// Most requests at a time. A permit comes for each within a minute.
 const MOST_REQUESTS: u32 = 32;
 /// Delays between two reads of the list.
@@ -74,8 +77,8 @@ pub(super) struct Worker {
     pub(super) send_at: Duration,
     /// Time of the next claim of rows that other workers have left, while no request is sent.
     pub(super) take_over_at: Duration,
-    /// Time since which the service was not reached.
-    pub(super) unreachable_since: Option<Duration>,
+    /// Times of the first and the last failure to reach the service in an outage.
+    pub(super) outage: Option<(Duration, Duration)>,
     pub(super) wave: Option<u32>,
     pub(super) is_halted: bool,
     pub(super) stage: Stage,
@@ -121,7 +124,7 @@ impl Worker {
             heartbeat_at: Duration::ZERO,
             send_at: Duration::ZERO,
             take_over_at: Duration::ZERO,
-            unreachable_since: None,
+            outage: None,
             wave: None,
             is_halted: false,
             stage: Stage::New,

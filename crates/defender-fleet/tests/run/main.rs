@@ -9,6 +9,7 @@
 mod crash;
 mod guard;
 mod halting;
+mod outages;
 mod outcomes;
 mod pace;
 mod races;

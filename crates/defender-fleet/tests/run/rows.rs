@@ -291,7 +291,7 @@ async fn run_survives_an_outage() {
 #[tokio::test]
 async fn outage_after_a_read_is_another_one() {
     let minute = Duration::from_secs(60);
-    let world = World::with(4, |emulator| emulator.running_for(minute * 20));
+    let world = World::with(4, |emulator| emulator.running_for(minute * 3));
     let run = world.start(&world.release().waves(&[2])).await;
     let rows = run.report().await.unwrap().rows;
     let late = rows[1].machine_id.as_ref().unwrap().to_string();
@@ -305,10 +305,10 @@ async fn outage_after_a_read_is_another_one() {
         world.clock.sleep(minute).await;
         first.stop();
         world.emulator.fault(Fault::Code(ErrorCode::DisallowedOperation)).on(RELEASE).on_machine(late).times(1);
-        // The action of the first request takes its time, and the second wave meets another outage.
-        world.clock.sleep(minute * 10).await;
+        // The second wave meets another outage, soon after the action of the first request was seen to end.
+        world.clock.sleep(minute).await;
         let second = world.emulator.fault(Fault::RefuseConnection).on(RELEASE);
-        world.clock.sleep(minute * 15).await;
+        world.clock.sleep(minute * 21 / 2).await;
         second.stop();
     };
     let (report, ()) = world.run(join(run.finish(), outages)).await;
