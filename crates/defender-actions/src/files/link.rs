@@ -29,13 +29,13 @@ impl LinkKind {
         }
     }
 
-    /// Returns whether an action of this type may have such a link. A record without a type may.
+    /// Returns whether an action of this type may have such a link. An action of an unknown type, or without a type, may.
     fn may_be_of(self, action: &MachineAction) -> bool {
         let own = match self {
             Self::Package => ActionType::CollectInvestigationPackage,
             Self::Result(_) => ActionType::LiveResponse,
         };
-        action.action_type == own || action.action_type.as_str().is_empty()
+        action.action_type == own || matches!(action.action_type, ActionType::Unknown(_))
     }
 
     /// Returns the command of the result, if the command has failed.
@@ -79,9 +79,9 @@ impl LinkKind {
             Err(unread) if unread.is_not_found() => return error,
             Err(unread) => return error.with_cause_if_none(unread),
         };
-        // A 400 about an action of another type is permanent.
-        if !error.is_not_found() && !self.may_be_of(&record) {
-            return error.with_action(Some(record));
+        // An action of another type never gets the link.
+        if !self.may_be_of(&record) {
+            return error.retryable(false).with_action(Some(record));
         }
         if !record.status.is_terminal() {
             return Error::new(ErrorKind::NotReady)
@@ -127,8 +127,8 @@ fn recorded_kind(record: &MachineAction, index: u32) -> Result<ResultKind, Error
     let no_result = |why: String| Err(Error::new(ErrorKind::NoResult).caused_by(why));
     let Some(command) = recorded_command(record, index) else {
         return match record.commands.as_deref().unwrap_or_default().len() {
-            // A record without commands excludes no result. The response to the link decides.
-            0 if has_ended => Ok(ResultKind::Unknown),
+            // A record without commands excludes no result. The response to the link decides, at once if the action is of another type.
+            0 if has_ended || !LinkKind::Result(index).may_be_of(record) => Ok(ResultKind::Unknown),
             0 => Err(Error::new(ErrorKind::NotReady)),
             count => no_result(format!("the action has {count} commands, counted from 0")),
         };

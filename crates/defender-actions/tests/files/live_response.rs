@@ -263,3 +263,35 @@ async fn failed_command_without_link_has_no_result() {
     let session = with_record("InProgress", failed, 404).action("a1".parse().unwrap());
     assert_eq!(session.result(0).transcript().await.unwrap_err().kind(), ErrorKind::NotReady);
 }
+
+#[tokio::test]
+async fn action_of_another_type_has_no_link() {
+    for (kind, may_appear) in [("Isolate", false), ("", true), ("TypeOfTomorrow", true)] {
+        for link in [404, 400] {
+            let (defender, _) = over(move |request| match request.uri().path() {
+                "/api/machineactions/a1" => (200, format!(r#"{{"id":"a1","type":"{kind}","status":"Succeeded"}}"#)),
+                _ => (link, r#"{"error":{"code":"ResourceNotFound","message":"m"}}"#.to_owned()),
+            });
+            let action = defender.action("a1".parse().unwrap());
+            for error in [
+                action.result(0).stored().link().await.unwrap_err(),
+                action.result(0).transcript().await.unwrap_err(),
+                action.package().link().await.unwrap_err(),
+            ] {
+                assert_eq!((error.status(), error.action().is_some()), (Some(link), true), "{kind}: {error}");
+                assert_eq!(error.is_retryable(), may_appear && link == 404, "{kind} {link}: {error}");
+            }
+        }
+    }
+    // The action may be running.
+    let (defender, _) = over(|request| match request.uri().path() {
+        "/api/machineactions/a1" => (200, r#"{"id":"a1","type":"Isolate","status":"Pending"}"#.to_owned()),
+        _ => (404, r#"{"error":{"code":"ResourceNotFound","message":"m"}}"#.to_owned()),
+    });
+    let action = defender.action("a1".parse().unwrap());
+    for error in
+        [action.result(0).file().write_to(Vec::new()).await.unwrap_err(), action.package().link().await.unwrap_err()]
+    {
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::NotFound, false), "{error}");
+    }
+}
