@@ -169,14 +169,14 @@ async fn check(
     needs: Option<ResultKind>,
 ) -> Result<(), Error> {
     let LinkKind::Result(index) = source else { return Ok(()) };
-    let kind = result_kind(client, action, index).await?;
+    let (kind, record) = result_kind(client, action, index).await?;
     let why = match (needs, kind) {
         (Some(ResultKind::File), ResultKind::Transcript) => "the result of the command is a transcript, and not a file",
         (Some(ResultKind::Transcript), ResultKind::File) => "the result of the command is a file, and not a transcript",
         // An unknown result may be either.
         _ => return Ok(()),
     };
-    Err(Error::new(ErrorKind::NoResult).context(source.context(action)).caused_by(why))
+    Err(Error::new(ErrorKind::NoResult).context(source.context(action)).with_action(Some(record)).caused_by(why))
 }
 
 /// Size, hash and name of a downloaded file.

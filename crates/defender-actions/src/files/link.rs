@@ -115,11 +115,17 @@ pub(crate) enum ResultKind {
     Unknown,
 }
 
-/// Returns the kind of the command's result by the action's record, or the error of a command without a result.
-pub(crate) async fn result_kind(client: &DefenderClient, action: &ActionId, index: u32) -> Result<ResultKind, Error> {
+/// Returns the kind of the command's result by the action's record, and the record, or the error of a command without a result.
+pub(crate) async fn result_kind(
+    client: &DefenderClient,
+    action: &ActionId,
+    index: u32,
+) -> Result<(ResultKind, MachineAction), Error> {
     let record = record::read(client, action).await?;
-    let kind = recorded_kind(&record, index);
-    kind.map_err(|error| error.context(LinkKind::Result(index).context(action)).with_action(Some(record)))
+    match recorded_kind(&record, index) {
+        Ok(kind) => Ok((kind, record)),
+        Err(error) => Err(error.context(LinkKind::Result(index).context(action)).with_action(Some(record))),
+    }
 }
 
 fn recorded_kind(record: &MachineAction, index: u32) -> Result<ResultKind, Error> {

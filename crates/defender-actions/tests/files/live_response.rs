@@ -112,7 +112,7 @@ async fn missing_result_is_never_requested() {
         (no_transcript, "is a file, and not a transcript"),
         (no_command, "has 3 commands"),
     ] {
-        assert_eq!(error.kind(), ErrorKind::NoResult);
+        assert_eq!((error.kind(), error.action().is_some()), (ErrorKind::NoResult, true), "{error}");
         assert!(error_chain(&error).contains(why), "{error:?}");
     }
     // The first command fails, and the others are never run.
