@@ -27,20 +27,21 @@ pub(super) async fn other_run(session: &Session, run: &Run) -> Result<Option<Run
     Ok(runs.find(|other| other.id != *run.id()).map(|other| other.id))
 }
 
-/// Refuses to go on with a run of which nothing was sent, if the store has another run of its plan that goes on or has sent something.
-pub(super) async fn refuse_other(session: &Session, run: &Run) -> Result<(), Failure> {
+/// Returns the refusal to go on with a run of which nothing was sent, if the store has another run of its plan that goes on or has sent
+/// something.
+pub(super) async fn refusal_of_other(session: &Session, run: &Run) -> Result<Option<Failure>, Failure> {
     let mut others = runs_of(session, &run.approved().plan).await?.filter(|other| other.id != *run.id());
-    match others.find(|other| !is_unsent(other) || other.halted.is_none()) {
-        Some(other) if is_unsent(&other) => {
-            let (id, command) = (&other.id, session.command(&format!("halt {}", other.id)));
-            Err(Failure::usage(format!(
-                "nothing was sent: the plan was run by another command, as run {id}, which has sent nothing so far; {command} ends it, \
-                 and this command can be repeated then"
-            )))
+    let other = others.find(|other| !is_unsent(other) || other.halted.is_none());
+    Ok(other.map(|other| {
+        if !is_unsent(&other) {
+            return refused(session, "the plan was run by another command", &other.id);
         }
-        Some(other) => Err(refused(session, "the plan was run by another command", &other.id)),
-        None => Ok(()),
-    }
+        let (id, command) = (&other.id, session.command(&format!("halt {}", other.id)));
+        Failure::usage(format!(
+            "nothing was sent: the plan was run by another command, as run {id}, which has sent nothing so far; {command} ends it, and \
+             this command can be repeated then"
+        ))
+    }))
 }
 
 fn is_unsent(run: &RunSummary) -> bool {
@@ -64,14 +65,17 @@ pub(super) async fn refuse_second(session: &Session, run: &Run, other: &RunId) -
     }
 }
 
-/// Returns the runs of the plan, the newest first. The runs of the store are read back to those that are older than the plan.
+/// Returns the runs of the plan, the newest first. The runs of the store are read back to those that are older than the plan. Of a plan that
+/// has lapsed, which is refused in any case, only the newest are.
 async fn runs_of(session: &Session, plan: &Plan) -> Result<impl Iterator<Item = RunSummary>, Failure> {
     let is_older =
         |run: &RunSummary| run.approved_at.saturating_add(SKEW).is_ok_and(|latest| latest < plan.resolved_at);
+    let has_lapsed = session.now() > plan.lapses_at;
     let mut number = FIRST;
     let runs = loop {
         let runs = session.fleet.runs(number).await?;
-        if runs.len() < number || runs.last().is_some_and(is_older) {
+        // A run may start long after its approval.
+        if runs.len() < number || has_lapsed || runs.iter().rev().take(FIRST / 2).all(is_older) {
             break runs;
         }
         number = number.saturating_mul(4);

@@ -8,7 +8,7 @@ use super::{
     act::{Confirmed, SendOptions, prompt, send},
     confirm::confirm,
     follow::follow,
-    repeat::refuse_other,
+    repeat::refusal_of_other,
     report::{exit_of, may_have_been_sent, print, print_runs, say_halt},
     signals::Signals,
     verb::Isolation,
@@ -165,8 +165,8 @@ impl Resume {
         let run = session.run(&self.run).await?;
         let counts = run.summary().await?.counts;
         let is_unsent = counts.planned == counts.total();
-        if is_unsent {
-            refuse_other(session, &run).await?;
+        if is_unsent && let Some(refusal) = refusal_of_other(session, &run).await? {
+            return Err(refusal);
         }
         let mut signals = Signals::listen()?;
         confirm_open(&mut signals, &run, counts.planned + counts.sending, self.confirmed).await?;
@@ -185,12 +185,18 @@ impl Resume {
         // Another person may have resumed another run of the plan meanwhile. Of two that resume, each has done so before it looks, so that at
         // most one goes on.
         if is_unsent {
-            let (looked, is_interrupted) = signals.through(refuse_other(session, &run)).await;
-            if is_interrupted {
-                return Err(interrupted(session, &run).await);
-            }
-            if let Err(failure) = looked {
-                return Err(halted_again(&run, "the plan may have another run", failure).await);
+            let (looked, is_interrupted) = signals.through(refusal_of_other(session, &run)).await;
+            match looked {
+                _ if is_interrupted => return Err(interrupted(session, &run).await),
+                Ok(None) => {}
+                Ok(Some(refusal)) => return Err(halted_again(&run, "the plan has another run", refusal).await),
+                Err(Failure { exit, message }) => {
+                    let failure =
+                        Failure::new(exit, format!("nothing was sent, and the run is to be halted: {message}"));
+                    let failure = halted_again(&run, "the plan may have another run", failure).await;
+                    talk::say(&session.to_go_on(run.id()));
+                    return Err(failure);
+                }
             }
         }
         follow(session, output, run, signals).await

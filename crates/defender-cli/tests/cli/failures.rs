@@ -102,7 +102,7 @@ async fn two_runs_of_a_plan_are_not_resumed_at_once() {
     assert!(emulator.ledger().is_empty(), "{:?}", emulator.ledger());
     let halted = "SELECT halted FROM run WHERE id <> 'aaaaaaaaaaaa'";
     let halted: Option<String> = store(&home).query_row(halted, [], |row| row.get(0)).unwrap();
-    assert_eq!(halted.as_deref(), Some("the plan may have another run"));
+    assert_eq!(halted.as_deref(), Some("the plan has another run"));
 }
 
 /// A shared store may have any number of runs since the plan was made.

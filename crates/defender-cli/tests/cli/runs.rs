@@ -60,7 +60,8 @@ async fn life_of_a_run() {
     );
     // The command that a plan names is one line of a shell.
     let named = home.run(&[&["plan", "restrict", "--out", "a plan.json"], &ACT[..]].concat());
-    assert!(named.stderr.contains("Run it by `defender apply 'a plan.json'`"), "{named:?}");
+    let quoted = if cfg!(windows) { "\"a plan.json\"" } else { "'a plan.json'" };
+    assert!(named.stderr.contains(&format!("Run it by `defender apply {quoted}`")), "{named:?}");
     // A plan that was changed by hand is refused.
     let plan = std::fs::read_to_string(home.path("plan.json")).unwrap();
     home.write("plan.json", &plan.replace("ws-eng-04.", "ws-eng-05."));

@@ -71,8 +71,8 @@ use crate::{
 /// # Several processes
 ///
 /// With a [`store`](Self::store) the count is the store's, which several processes or clients share. The queue stays that of this
-/// process: its first call asks the store for all that wait. A slot that a call gives back is used at once by the same process; other
-/// processes ask again when the wait is over that the store named. If the store does not respond, nothing is sent:
+/// process: its first call asks the store for all that wait. A slot that a call gives back is used by the same process once the store
+/// knows of it; other processes ask again when the wait is over that the store named. If the store does not respond, nothing is sent:
 /// [`ErrorKind::QuotaStore`].
 ///
 /// ```
@@ -245,7 +245,7 @@ impl<T: Transport> Transport for Paced<T> {
 }
 
 /// Returns true if no body was sent, so that nothing was processed. Over HTTP/2 the head of a request that was given up while it waited
-/// for a stream may still leave. A stream that the server refuses has arrived, and may be counted.
+/// for a stream may still leave, so that a server may count one that the quota does not. A stream that the server refuses has arrived, and may be counted.
 fn is_unsent(response: &Result<Response<Body>, Error>) -> bool {
     response.as_ref().is_err_and(|error| {
         let is_before_sending = matches!(
