@@ -36,5 +36,6 @@ impl From<NotDeparted> for JournalError {
 pub(crate) struct Claim {
     pub(crate) run: RunId,
     pub(crate) index: u32,
+    pub(crate) attempt: u32,
     pub(crate) worker: WorkerId,
 }

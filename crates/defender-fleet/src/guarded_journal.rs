@@ -34,7 +34,7 @@ impl GuardedJournal {
         let denied = |why| Err(self.departures.deny(key, why).into());
         let Some(departed) = self.departures.begin(key) else { return denied(NotDeparted::NotHeld) };
         let claim = &departed.claim;
-        let departure = self.runs.depart_row(&claim.run, claim.index, claim.worker).await;
+        let departure = self.runs.depart_row(&claim.run, claim.index, claim.worker, claim.attempt).await;
         match departure.map_err(|error| JournalError::new(error.to_string()).caused_by(error))? {
             Departure::Go => Ok(Some(departed)),
             Departure::Halted => denied(NotDeparted::Halted),

@@ -32,7 +32,7 @@ const FINISH_WITHIN: Duration = Duration::from_secs(30);
 
 impl Context {
     /// Takes a claimed row to its next step.
-    pub(super) async fn advance(self: Arc<Self>, mut row: Row, state: RowState, attempt: u32) -> Result<Step, Error> {
+    pub(super) async fn advance(self: Arc<Self>, mut row: Row, state: RowState) -> Result<Step, Error> {
         if state == RowState::Submitted
             && let Some(id) = row.document.attempt.action_id.clone()
         {
@@ -41,8 +41,8 @@ impl Context {
             let awaited = self.awaited(&key, entry, id).into();
             return Ok(Step::Submitted { row: row.into(), awaited, is_news: false });
         }
-        let key = self.key(&claim::key(&self.run, row.index, attempt))?;
-        row.document.begin(attempt, key.to_string());
+        let key = self.key(&claim::key(&self.run, row.index, row.claimed_attempt))?;
+        row.document.begin(row.claimed_attempt, key.to_string());
         row.attempt().worker = Some(format!("{:032x}", self.worker.as_u128()));
         row.attempt().started_at.get_or_insert(self.clock().now());
         if state != RowState::Planned
@@ -81,7 +81,8 @@ impl Context {
         let machine = self.client.machine(row.document.machine_id.clone());
         let request = self.spanned(&row, plan.action.send(&machine, settings));
         let (request, handle) = abortable(request);
-        let claim = Claim { run: self.run.clone(), index: row.index, worker: self.worker };
+        let claim =
+            Claim { run: self.run.clone(), index: row.index, attempt: row.claimed_attempt, worker: self.worker };
         let Some(entry) = self.register(key, &claim, &handle).await else {
             return self.put_back(row, key, Step::Later).await;
         };
@@ -271,7 +272,8 @@ impl Context {
     }
 
     async fn write(&self, row: &Row, state: RowState) -> Result<RowWritten, Error> {
-        let written = self.store.write_row(&self.run, row.index, self.worker, state, &row.document.to_text()).await;
+        let (index, attempt, document) = (row.index, row.claimed_attempt, row.document.to_text());
+        let written = self.store.write_row(&self.run, index, self.worker, attempt, state, &document).await;
         written.map_err(|error| self.store_failed(error))
     }
 }

@@ -57,7 +57,7 @@ impl Worker {
         let row = Row::of(&stored)?;
         self.held.insert(index, row.claims.clone());
         self.claimed.insert(index, row.for_event());
-        let step = Arc::clone(&self.context).advance(row, stored.state, stored.attempt);
+        let step = Arc::clone(&self.context).advance(row, stored.state);
         self.rows.push(Box::pin(async move { (index, step.await) }));
         Ok(())
     }

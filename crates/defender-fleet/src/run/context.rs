@@ -38,6 +38,8 @@ pub(super) struct Context {
 pub(super) struct Row {
     pub(super) index: u32,
     pub(super) wave: u32,
+    /// Number of the attempt that the worker has claimed.
+    pub(super) claimed_attempt: u32,
     pub(super) document: RowDocument,
     pub(super) claims: Claims,
     /// Number of the claims right before the last look into the journal. What it showed is old if there are more.
@@ -61,7 +63,8 @@ impl Claims {
 impl Row {
     pub(super) fn of(stored: &StoredRow) -> Result<Self, Error> {
         let document = RowDocument::parse(&stored.document)?;
-        Ok(Self { index: stored.index, wave: stored.wave, document, claims: Claims::default(), looked_at: 0 })
+        let StoredRow { index, wave, attempt: claimed_attempt, .. } = *stored;
+        Ok(Self { index, wave, claimed_attempt, document, claims: Claims::default(), looked_at: 0 })
     }
 
     /// Returns the form of the row in events.
@@ -90,7 +93,7 @@ pub(super) enum Step {
     Later,
     /// The row is planned again, since the run is halted.
     Halted,
-    /// Another worker has the row.
+    /// Another worker has the row, or has ended the attempt.
     Lost,
 }
 
@@ -114,8 +117,9 @@ impl Context {
 
     /// Plans a row again that was claimed and not begun.
     pub(super) async fn give_back(&self, stored: &StoredRow) -> Result<(), Error> {
-        let (index, state) = (stored.index, RowState::Planned);
-        let written = self.store.write_row(&self.run, index, self.worker, state, &stored.document).await;
+        let StoredRow { index, attempt, document, .. } = stored;
+        let state = RowState::Planned;
+        let written = self.store.write_row(&self.run, *index, self.worker, *attempt, state, document).await;
         written.map(drop).map_err(|error| self.store_failed(error))
     }
 

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Time after which the leases of all rows have ended.
-const LEASES: Duration = Duration::from_secs(100);
+pub(crate) const LEASES: Duration = Duration::from_secs(100);
 
 /// Connection of a process to the journal, which breaks.
 #[derive(Clone, Default)]
@@ -98,14 +98,14 @@ async fn takes_over(
 }
 
 /// Works on the run in another process, which is killed, between these seconds.
-async fn killed(world: &World, elsewhere: &Run, (from, to): (u64, u64)) {
+pub(crate) async fn killed(world: &World, elsewhere: &Run, (from, to): (u64, u64)) {
     world.at(from).await;
     let mut sent = elsewhere.events();
     select(Box::pin(async { while sent.next().await.is_some() {} }), Box::pin(world.at(to))).await;
 }
 
 impl World {
-    async fn at(&self, seconds: u64) {
+    pub(crate) async fn at(&self, seconds: u64) {
         self.clock.sleep(Duration::from_secs(seconds).saturating_sub(self.clock.elapsed())).await;
     }
 

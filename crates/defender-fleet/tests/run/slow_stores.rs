@@ -2,18 +2,22 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use defender_actions::transport::Clock;
-use defender_emulator::{Fault, Operation, RetryAfter};
-use defender_fleet::RunEventKind as Kind;
-use futures_util::StreamExt;
+use defender_emulator::{ErrorCode, Fault, Operation, Outcome, RetryAfter};
+use defender_fleet::{RetryRows, Run, RunEventKind as Kind};
+use defender_store::RowState;
+use futures_util::{StreamExt, future::join};
 
 use crate::{
-    outcomes::{at_once, events, processes},
-    timed::{Call, Fails, Op, Shared, Timing},
+    outcomes::{LEASES, at_once, events, killed, processes},
+    timed::{Call, Fails, Op, Script, Shared, Timing},
     world::{World, counts},
 };
 
@@ -110,4 +114,55 @@ async fn slow_store_holds_no_row_in_a_pause() {
     };
     world.within(submitted).await;
     assert!(world.clock_seconds() < 100.0, "{}", world.clock_seconds());
+}
+
+/// The first call of a method takes this time.
+fn first(op: Op, timing: Timing) -> impl Script {
+    let calls = AtomicUsize::new(0);
+    move |call: Call| {
+        let is_first = call.op == op && calls.fetch_add(1, Ordering::SeqCst) == 0;
+        if is_first { timing } else { Timing::default() }
+    }
+}
+
+/// Checks that the second attempt of the only row has succeeded, and that each attempt has sent one request.
+async fn second_attempt_succeeded(world: &World, run: &Run) {
+    let report = run.report().await.unwrap();
+    let row = &report.rows[0];
+    assert_eq!((counts(&report), row.attempts, world.entries().len()), ((1, 0, 0, 0), 2, 2), "{row:?}");
+}
+
+/// The end of an attempt reaches the store after another process has sent the next attempt, and the worker has the row again.
+#[tokio::test]
+async fn late_end_leaves_the_next_attempt() {
+    let slow = first(Op::Write(RowState::Failed), Timing::before(100));
+    let (world, run, elsewhere, of_runs) = processes(slow, at_once).await;
+    world.emulator.outcome(Outcome::Failed { error_hresult: -2_147_024_891 }).times(1);
+    let other = async {
+        world.at(135).await;
+        of_runs.advance(LEASES);
+        events(&elsewhere).await;
+        assert_eq!(elsewhere.retry(RetryRows::Failed).await.unwrap(), 1);
+        let now = world.clock.elapsed().as_secs();
+        killed(&world, &elsewhere, (now, now + 8)).await;
+        of_runs.advance(LEASES);
+    };
+    world.within(join(events(&run), other)).await;
+    second_attempt_succeeded(&world, &run).await;
+}
+
+/// A departure reaches the store after another process has ended the attempt, whose request was refused, and the worker has the row again.
+#[tokio::test]
+async fn late_departure_sends_no_earlier_attempt() {
+    let slow = first(Op::Depart, Timing::before(100));
+    let (world, run, elsewhere, of_runs) = processes(slow, at_once).await;
+    world.emulator.fault(Fault::Code(ErrorCode::DisallowedOperation)).on(Operation::UnrestrictCodeExecution).times(1);
+    let other = async {
+        world.at(5).await;
+        of_runs.advance(LEASES);
+        events(&elsewhere).await;
+        assert_eq!(elsewhere.retry(RetryRows::Failed).await.unwrap(), 1);
+    };
+    world.within(join(events(&run), other)).await;
+    second_attempt_succeeded(&world, &run).await;
 }

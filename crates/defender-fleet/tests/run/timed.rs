@@ -201,9 +201,15 @@ impl RunStore for Timed<MemoryRunStore> {
         self.call(Op::Renew, None, self.inner.renew_rows(id, lease), runs_error).await
     }
 
-    async fn depart_row(&self, id: &RunId, index: u32, worker: WorkerId) -> Result<Departure, StoreError> {
+    async fn depart_row(
+        &self,
+        id: &RunId,
+        index: u32,
+        worker: WorkerId,
+        attempt: u32,
+    ) -> Result<Departure, StoreError> {
         let effect = async {
-            let departure = self.inner.depart_row(id, index, worker).await;
+            let departure = self.inner.depart_row(id, index, worker, attempt).await;
             if matches!(departure, Ok(Departure::Go)) {
                 self.script.departs(index);
             }
@@ -217,10 +223,11 @@ impl RunStore for Timed<MemoryRunStore> {
         id: &RunId,
         index: u32,
         worker: WorkerId,
+        attempt: u32,
         state: RowState,
         document: &str,
     ) -> Result<RowWritten, StoreError> {
-        let effect = self.inner.write_row(id, index, worker, state, document);
+        let effect = self.inner.write_row(id, index, worker, attempt, state, document);
         self.call(Op::Write(state), Some(index), effect, runs_error).await
     }
 

@@ -62,13 +62,13 @@ async fn left_rows_are_taken_over() {
     let dead = WorkerLease { worker: WorkerId::generate(), lease: Duration::from_secs(30) };
     let left = runs.claim_rows(run.id(), dead, 1).await.unwrap();
     assert_eq!(left[0].state, RowState::Planned);
-    runs.depart_row(run.id(), left[0].index, dead.worker).await.unwrap();
+    runs.depart_row(run.id(), left[0].index, dead.worker, 1).await.unwrap();
     clock.advance(Duration::from_secs(40));
     let soon = world.clock.sleep(Duration::from_secs(60));
     let rest = async { while events.next().await.is_some() {} };
     assert!(matches!(world.run(select(Box::pin(rest), soon)).await, Either::Right(_)));
     assert!(matches!(
-        runs.depart_row(run.id(), left[0].index, dead.worker).await.unwrap(),
+        runs.depart_row(run.id(), left[0].index, dead.worker, 1).await.unwrap(),
         defender_store::Departure::NotHeld
     ));
 }

@@ -94,11 +94,18 @@ impl RunStore for PostgresStore {
         self.number(&row, 0)
     }
 
-    async fn depart_row(&self, id: &RunId, index: u32, worker: WorkerId) -> Result<Departure, StoreError> {
+    async fn depart_row(
+        &self,
+        id: &RunId,
+        index: u32,
+        worker: WorkerId,
+        attempt: u32,
+    ) -> Result<Departure, StoreError> {
         let statement = Statement::new("cannot let a row depart", &self.runs.depart)
             .with(Type::TEXT, text(id))
             .with(Type::INT8, i64::from(index))
-            .with(Type::UUID, uuid(worker));
+            .with(Type::UUID, uuid(worker))
+            .with(Type::INT8, i64::from(attempt));
         let row = self.connections.call(statement).await?;
         Ok(match self.decoded(row.try_get::<_, i32>(0))? {
             0 => Departure::Go,
@@ -112,6 +119,7 @@ impl RunStore for PostgresStore {
         id: &RunId,
         index: u32,
         worker: WorkerId,
+        attempt: u32,
         state: RowState,
         document: &str,
     ) -> Result<RowWritten, StoreError> {
@@ -119,6 +127,7 @@ impl RunStore for PostgresStore {
             .with(Type::TEXT, text(id))
             .with(Type::INT8, i64::from(index))
             .with(Type::UUID, uuid(worker))
+            .with(Type::INT8, i64::from(attempt))
             .with(Type::INT4, i32::from(state.as_u8()))
             .with(Type::TEXT, document.to_owned());
         let row = self.connections.call(statement).await?;

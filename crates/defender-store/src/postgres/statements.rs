@@ -74,8 +74,8 @@ impl RunStatements {
             )
             .into(),
             renew: format!("select {schema}.run_renew($1, $2, $3)").into(),
-            depart: format!("select {schema}.run_depart($1, $2, $3)").into(),
-            write: format!("select {schema}.run_write($1, $2, $3, $4, $5)").into(),
+            depart: format!("select {schema}.run_depart($1, $2, $3, $4)").into(),
+            write: format!("select {schema}.run_write($1, $2, $3, $4, $5, $6)").into(),
             failed: format!(
                 "select w.place, w.attempt from {schema}.run_row w join {schema}.run r on r.number = w.run \
                  where r.id = $1 and w.place = any ($2) and w.state in (4, 5)"

@@ -86,10 +86,11 @@ impl Run {
         self.rows.iter().filter(|row| !row.row.state.has_ended()).map(|row| row.row.wave).min()
     }
 
-    /// Returns the row if the worker has it.
-    fn held(&mut self, index: u32, worker: WorkerId) -> Option<&mut Row> {
+    /// Returns the row if the worker has it in this attempt.
+    fn held(&mut self, index: u32, worker: WorkerId, attempt: u32) -> Option<&mut Row> {
         let row = self.rows.get_mut(usize::try_from(index).ok()?)?;
-        row.held.is_some_and(|(by, _)| by == worker).then_some(row)
+        let is_held = row.held.is_some_and(|(by, _)| by == worker);
+        (is_held && row.row.attempt == attempt).then_some(row)
     }
 
     fn halt_if_too_many_failed(&mut self) {
@@ -199,11 +200,17 @@ impl RunStore for MemoryRunStore {
         Ok(renewed)
     }
 
-    async fn depart_row(&self, id: &RunId, index: u32, worker: WorkerId) -> Result<Departure, StoreError> {
+    async fn depart_row(
+        &self,
+        id: &RunId,
+        index: u32,
+        worker: WorkerId,
+        attempt: u32,
+    ) -> Result<Departure, StoreError> {
         let mut runs = self.lock();
         let Some(run) = runs.by_id.get_mut(id) else { return Ok(Departure::NotHeld) };
         let is_halted = run.halted.is_some();
-        Ok(match run.held(index, worker) {
+        Ok(match run.held(index, worker, attempt) {
             Some(row) if matches!(row.row.state, RowState::Planned | RowState::Sending) => {
                 if is_halted {
                     Departure::Halted
@@ -221,12 +228,13 @@ impl RunStore for MemoryRunStore {
         id: &RunId,
         index: u32,
         worker: WorkerId,
+        attempt: u32,
         state: RowState,
         document: &str,
     ) -> Result<RowWritten, StoreError> {
         let mut runs = self.lock();
         let Some(run) = runs.by_id.get_mut(id) else { return Ok(RowWritten::NotHeld) };
-        let Some(row) = run.held(index, worker) else { return Ok(RowWritten::NotHeld) };
+        let Some(row) = run.held(index, worker, attempt) else { return Ok(RowWritten::NotHeld) };
         if row.row.state.has_ended() {
             let is_repeat = row.row.state == state && row.row.document == document;
             return Ok(if is_repeat {

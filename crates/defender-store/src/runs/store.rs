@@ -16,7 +16,7 @@ use crate::StoreError;
 ///
 /// # States of a row
 ///
-/// | state | `claim_rows` | `depart_row` by its worker | `write_row` by its worker |
+/// | state | `claim_rows` | `depart_row` by its worker, of its attempt | `write_row` by its worker, of its attempt |
 /// |---|---|---|---|
 /// | `Planned` | if the run is not halted, its wave is open, and no lease is running | [`Go`](Departure::Go), and the row is `Sending`; [`Halted`](Departure::Halted) if the run is halted | done |
 /// | `Sending` | once its lease is over | as `Planned` | done |
@@ -28,6 +28,8 @@ use crate::StoreError;
 ///   worker can claim the row.
 /// - Anybody but the worker that claimed the row last gets [`NotHeld`](Departure::NotHeld) and [`NotHeld`](RowWritten::NotHeld). A lease that is
 ///   over leaves the row to its worker until another one claims it.
+/// - A call of another [`attempt`](StoredRow::attempt) than that of the row gets the same, also from its worker. Such a call is late: another
+///   worker has ended its attempt, `retry_rows` has begun the next one, and the worker has claimed the row again.
 ///
 /// A row that is claimed as `Sending` may have been sent: its worker looks into the [journal](defender_actions::Journal), and sends
 /// nothing if the journal has an entry for the attempt.
@@ -103,14 +105,15 @@ pub trait RunStore: fmt::Debug + Send + Sync {
     /// The leases may end earlier.
     async fn renew_rows(&self, id: &RunId, lease: WorkerLease) -> Result<u32, StoreError>;
 
-    /// Asks whether the request of a row may be sent, and notes that it may have been.
+    /// Asks whether the request of an attempt of a row may be sent, and notes that it may have been.
     ///
     /// # Errors
     ///
     /// The row may be `Sending`. Nothing may be sent.
-    async fn depart_row(&self, id: &RunId, index: u32, worker: WorkerId) -> Result<Departure, StoreError>;
+    async fn depart_row(&self, id: &RunId, index: u32, worker: WorkerId, attempt: u32)
+    -> Result<Departure, StoreError>;
 
-    /// Writes state and document of a row.
+    /// Writes state and document of a row after a step of an attempt.
     ///
     /// # Errors
     ///
@@ -120,6 +123,7 @@ pub trait RunStore: fmt::Debug + Send + Sync {
         id: &RunId,
         index: u32,
         worker: WorkerId,
+        attempt: u32,
         state: RowState,
         document: &str,
     ) -> Result<RowWritten, StoreError>;

@@ -146,8 +146,8 @@ begin
     return renewed;
 end $body$;
 
--- Lets a row depart. The result is 0 for go, 1 for a halted run, and 2 for a row that the worker does not have.
-create function @schema@.run_depart(run_id text, of_place bigint, by_worker uuid) returns integer
+-- Lets a row depart. The result is 0 for go, 1 for a halted run, and 2 for a row that the worker does not have in this attempt.
+create function @schema@.run_depart(run_id text, of_place bigint, by_worker uuid, of_attempt bigint) returns integer
 language plpgsql set search_path = pg_catalog, @schema@, pg_temp as $body$
 declare
     k bigint;
@@ -158,16 +158,25 @@ begin
     select r.number, r.halted is not null into k, is_halted from run r where r.id = run_id for share;
     if is_halted then
         return case when exists (
-            select from run_row w where w.run = k and w.place = of_place and w.worker = by_worker and w.state in (0, 1)
+            select from run_row w where w.run = k and w.place = of_place and w.worker = by_worker and w.attempt = of_attempt
+            and w.state in (0, 1)
         ) then 1 else 2 end;
     end if;
-    update run_row w set state = 1 where w.run = k and w.place = of_place and w.worker = by_worker and w.state in (0, 1);
+    update run_row w set state = 1
+        where w.run = k and w.place = of_place and w.worker = by_worker and w.attempt = of_attempt and w.state in (0, 1);
     return case when found then 0 else 2 end;
 end $body$;
 
--- Writes a row, and halts the run if too many rows have failed. The result is null for a row that the worker does not have, and else
--- whether the run is halted.
-create function @schema@.run_write(run_id text, of_place bigint, by_worker uuid, new_state integer, new_document text) returns boolean
+-- Writes a row, and halts the run if too many rows have failed. The result is null for a row that the worker does not have in this
+-- attempt, and else whether the run is halted.
+create function @schema@.run_write(
+    run_id text,
+    of_place bigint,
+    by_worker uuid,
+    of_attempt bigint,
+    new_state integer,
+    new_document text
+) returns boolean
 language plpgsql set search_path = pg_catalog, @schema@, pg_temp as $body$
 declare
     k bigint;
@@ -187,9 +196,9 @@ begin
         state = new_state,
         document = new_document,
         lease_until = case when new_state in (1, 2) then w.lease_until else '-infinity' end
-        where w.run = k and w.place = of_place and w.worker = by_worker and w.state < 3;
+        where w.run = k and w.place = of_place and w.worker = by_worker and w.attempt = of_attempt and w.state < 3;
     if not found and not exists (
-        select from run_row w where w.run = k and w.place = of_place and w.worker = by_worker
+        select from run_row w where w.run = k and w.place = of_place and w.worker = by_worker and w.attempt = of_attempt
         and w.state >= 3 and w.state = new_state and w.document = new_document
     ) then
         return null;

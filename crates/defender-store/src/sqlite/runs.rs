@@ -59,9 +59,9 @@ impl RunStore for SqliteStore {
         self.writer.run("cannot renew leases", move |db, now| renew(db, &id, lease, now)).await
     }
 
-    async fn depart_row(&self, id: &RunId, index: u32, worker: WorkerId) -> Done<Departure> {
+    async fn depart_row(&self, id: &RunId, index: u32, worker: WorkerId, attempt: u32) -> Done<Departure> {
         let id = id.as_str().to_owned();
-        self.writer.run("cannot let a row depart", move |db, _now| depart(db, &id, index, worker)).await
+        self.writer.run("cannot let a row depart", move |db, _now| depart(db, &id, (index, worker, attempt))).await
     }
 
     async fn write_row(
@@ -69,11 +69,12 @@ impl RunStore for SqliteStore {
         id: &RunId,
         index: u32,
         worker: WorkerId,
+        attempt: u32,
         state: RowState,
         document: &str,
     ) -> Done<RowWritten> {
         let (id, document) = (id.as_str().to_owned(), document.to_owned());
-        let write = move |db: &Connection, _now| write(db, &id, (index, worker), state, &document);
+        let write = move |db: &Connection, _now| write(db, &id, (index, worker, attempt), state, &document);
         self.writer.run("cannot write a row", write).await
     }
 
@@ -200,15 +201,15 @@ fn renew(db: &Connection, id: &str, WorkerLease { worker, lease }: WorkerLease, 
     Ok(u32::try_from(renewed).unwrap_or(u32::MAX))
 }
 
-fn depart(db: &Connection, id: &str, index: u32, worker: WorkerId) -> Result<Departure> {
+fn depart(db: &Connection, id: &str, (index, worker, attempt): (u32, WorkerId, u32)) -> Result<Departure> {
     let Some((number, is_halted)) = halted(db, id)? else { return Ok(Departure::NotHeld) };
     // A halted run keeps the state.
     let departed = db
         .prepare_cached(
-            "update run_row set state = case when ?4 then state else 1 end \
-             where run = ?1 and place = ?2 and worker = ?3 and state in (0, 1)",
+            "update run_row set state = case when ?5 then state else 1 end \
+             where run = ?1 and place = ?2 and worker = ?3 and attempt = ?4 and state in (0, 1)",
         )?
-        .execute(params![number, index, worker.as_u128().to_be_bytes(), is_halted])?;
+        .execute(params![number, index, worker.as_u128().to_be_bytes(), attempt, is_halted])?;
     Ok(match departed {
         0 => Departure::NotHeld,
         _ if is_halted => Departure::Halted,
@@ -219,7 +220,7 @@ fn depart(db: &Connection, id: &str, index: u32, worker: WorkerId) -> Result<Dep
 fn write(
     db: &Connection,
     id: &str,
-    (index, worker): (u32, WorkerId),
+    (index, worker, attempt): (u32, WorkerId, u32),
     state: RowState,
     document: &str,
 ) -> Result<RowWritten> {
@@ -228,15 +229,16 @@ fn write(
     let worker = worker.as_u128().to_be_bytes();
     let written = db
         .prepare_cached(
-            "update run_row set state = ?4, document = ?5, lease_until = case when ?6 then 0 else lease_until end \
-             where run = ?1 and place = ?2 and worker = ?3 and state < 3",
+            "update run_row set state = ?5, document = ?6, lease_until = case when ?7 then 0 else lease_until end \
+             where run = ?1 and place = ?2 and worker = ?3 and attempt = ?4 and state < 3",
         )?
-        .execute(params![number, index, worker, state.as_u8(), document, ends_lease])?;
+        .execute(params![number, index, worker, attempt, state.as_u8(), document, ends_lease])?;
     if written == 0 {
         let mut repeat = db.prepare_cached(
-            "select 1 from run_row where run = ?1 and place = ?2 and worker = ?3 and state >= 3 and state = ?4 and document = ?5",
+            "select 1 from run_row where run = ?1 and place = ?2 and worker = ?3 and attempt = ?4 \
+             and state >= 3 and state = ?5 and document = ?6",
         )?;
-        let is_repeat = repeat.exists(params![number, index, worker, state.as_u8(), document])?;
+        let is_repeat = repeat.exists(params![number, index, worker, attempt, state.as_u8(), document])?;
         return Ok(if is_repeat { RowWritten::Done { is_halted } } else { RowWritten::NotHeld });
     }
     let is_halted = is_halted || halt_if_too_many_failed(db, number)?;

@@ -60,8 +60,8 @@ async fn runs_survive_the_process() {
     assert_eq!(store.create_run(&run).await.unwrap(), CreatedRun::New);
     let lease = WorkerLease { worker, lease: SECOND * 60 };
     assert_eq!(store.claim_rows(&run.id, lease, 10).await.unwrap().len(), 3);
-    assert_eq!(store.depart_row(&run.id, 0, worker).await.unwrap(), Departure::Go);
-    store.write_row(&run.id, 1, worker, RowState::Failed, "failed").await.unwrap();
+    assert_eq!(store.depart_row(&run.id, 0, worker, 1).await.unwrap(), Departure::Go);
+    store.write_row(&run.id, 1, worker, 1, RowState::Failed, "failed").await.unwrap();
     let before = (store.run(&run.id).await.unwrap(), store.rows(&run.id, 0, 10).await.unwrap());
     drop(store);
 
@@ -75,7 +75,7 @@ async fn runs_survive_the_process() {
         claimed.iter().map(|row| (row.index, row.state)).collect::<Vec<_>>(),
         [(0, RowState::Sending), (2, RowState::Planned)]
     );
-    let halted = store.write_row(&run.id, 0, next.worker, RowState::Unknown, "lost").await.unwrap();
+    let halted = store.write_row(&run.id, 0, next.worker, 1, RowState::Unknown, "lost").await.unwrap();
     assert_eq!(halted, RowWritten::Done { is_halted: true });
 }
 
@@ -125,12 +125,20 @@ enum Fault {
     HaltIsIgnored,
     ReopeningIsIgnored,
     EveryoneIsTheWorker,
+    AttemptIsIgnored,
     EndedRowsAreWritten,
     NoFailureHalts,
     RetriesEverything,
     ReturnsTheOldestFirst,
     LosesTheDocument,
     RenewsWhatWasPutBack,
+}
+
+impl Broken {
+    async fn attempt(&self, id: &RunId, index: u32, attempt: u32) -> Result<u32, StoreError> {
+        let rows = self.store.rows(id, index, 1).await?;
+        Ok(rows.first().filter(|_| self.fault == Fault::AttemptIsIgnored).map_or(attempt, |row| row.attempt))
+    }
 }
 
 #[async_trait]
@@ -186,9 +194,16 @@ impl RunStore for Broken {
         Ok(renewed)
     }
 
-    async fn depart_row(&self, id: &RunId, index: u32, worker: WorkerId) -> Result<Departure, StoreError> {
+    async fn depart_row(
+        &self,
+        id: &RunId,
+        index: u32,
+        worker: WorkerId,
+        attempt: u32,
+    ) -> Result<Departure, StoreError> {
         let worker = if self.fault == Fault::EveryoneIsTheWorker { WorkerId::from_u128(1) } else { worker };
-        self.store.depart_row(id, index, worker).await
+        let attempt = self.attempt(id, index, attempt).await?;
+        self.store.depart_row(id, index, worker, attempt).await
     }
 
     async fn write_row(
@@ -196,11 +211,13 @@ impl RunStore for Broken {
         id: &RunId,
         index: u32,
         worker: WorkerId,
+        attempt: u32,
         state: RowState,
         document: &str,
     ) -> Result<RowWritten, StoreError> {
         let document = if self.fault == Fault::LosesTheDocument { "" } else { document };
-        let written = self.store.write_row(id, index, worker, state, document).await?;
+        let attempt = self.attempt(id, index, attempt).await?;
+        let written = self.store.write_row(id, index, worker, attempt, state, document).await?;
         if self.fault == Fault::EndedRowsAreWritten && written == RowWritten::NotHeld {
             return Ok(RowWritten::Done { is_halted: false });
         }
@@ -224,6 +241,8 @@ async fn run_suite_notices_each_fault() {
         (Fault::HaltIsIgnored, "halted_run_departs_no_row"),
         (Fault::ReopeningIsIgnored, "reopened_run_goes_on"),
         (Fault::EveryoneIsTheWorker, "departure_needs_the_worker"),
+        (Fault::AttemptIsIgnored, "departure_needs_the_attempt"),
+        (Fault::AttemptIsIgnored, "write_needs_the_attempt"),
         (Fault::EndedRowsAreWritten, "ended_row_is_final"),
         (Fault::NoFailureHalts, "failures_halt_the_run"),
         (Fault::RetriesEverything, "other_rows_are_not_retried"),

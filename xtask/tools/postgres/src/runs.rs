@@ -47,8 +47,10 @@ async fn halt_waits_for_departures(world: &mut World) -> Outcome {
     let store = world.store().await?;
     let (id, worker) = claimed(&store, 2, None).await?;
     let other = world.client().await?;
-    let depart =
-        format!("begin isolation level read committed; select from defender.run_depart('{id}', 0, '{}')", uuid(worker));
+    let depart = format!(
+        "begin isolation level read committed; select from defender.run_depart('{id}', 0, '{}', 1)",
+        uuid(worker)
+    );
     other.batch_execute(&depart).await.map_err(describe)?;
     let halting = tokio::spawn({
         let (store, id) = (store.clone(), id.clone());
@@ -58,7 +60,7 @@ async fn halt_waits_for_departures(world: &mut World) -> Outcome {
     ensure!(!halting.is_finished(), "a run was halted while a row departed");
     other.batch_execute("commit").await.map_err(describe)?;
     halting.await.map_err(text)??;
-    let departure = store.depart_row(&id, 0, worker).await.map_err(text)?;
+    let departure = store.depart_row(&id, 0, worker, 1).await.map_err(text)?;
     ensure!(departure == Departure::Halted, "a row after the halt was {departure:?}");
     let state = store.rows(&id, 0, 1).await.map_err(text)?.first().map(|row| row.state);
     ensure!(state == Some(RowState::Sending), "the row that departed before the halt is {state:?}");
@@ -71,13 +73,13 @@ async fn second_failure_counts_the_first(world: &mut World) -> Outcome {
     let (id, worker) = claimed(&store, 3, Some(2)).await?;
     let other = world.client().await?;
     let write = format!(
-        "begin isolation level read committed; select from defender.run_write('{id}', 0, '{}', 4, 'd')",
+        "begin isolation level read committed; select from defender.run_write('{id}', 0, '{}', 1, 4, 'd')",
         uuid(worker)
     );
     other.batch_execute(&write).await.map_err(describe)?;
     let writing = tokio::spawn({
         let (store, id) = (store.clone(), id.clone());
-        async move { store.write_row(&id, 1, worker, RowState::Unknown, "d").await.map_err(text) }
+        async move { store.write_row(&id, 1, worker, 1, RowState::Unknown, "d").await.map_err(text) }
     });
     tokio::time::sleep(Duration::from_millis(300)).await;
     other.batch_execute("commit").await.map_err(describe)?;
@@ -94,8 +96,8 @@ fn calls(id: &RunId, worker: WorkerId) -> Vec<String> {
         format!("run_create('{id}-2', 't', 'd', null, '{{0}}', '{{d}}', false)"),
         format!("run_claim('{id}', '{worker}', 1000000, 1, '{worker}', false)"),
         format!("run_renew('{id}', '{worker}', 1000000)"),
-        format!("run_depart('{id}', 0, '{worker}')"),
-        format!("run_write('{id}', 0, '{worker}', 4, 'd')"),
+        format!("run_depart('{id}', 0, '{worker}', 1)"),
+        format!("run_write('{id}', 0, '{worker}', 1, 4, 'd')"),
         format!("run_retry('{id}', '{{0}}', '{{1}}', false)"),
         format!("run_halt('{id}', 'a person')"),
         format!("run_reopen('{id}', '{worker}')"),
@@ -132,9 +134,9 @@ async fn killed_server_loses_no_row(world: &mut World) -> Outcome {
     let store = world.store().await?;
     let (id, worker) = claimed(&store, 30, None).await?;
     for index in 0..20 {
-        store.depart_row(&id, index, worker).await.map_err(text)?;
+        store.depart_row(&id, index, worker, 1).await.map_err(text)?;
         if index < 10 {
-            store.write_row(&id, index, worker, RowState::Submitted, "action").await.map_err(text)?;
+            store.write_row(&id, index, worker, 1, RowState::Submitted, "action").await.map_err(text)?;
         }
     }
     world.server.kill().and_then(|()| world.server.launch()).map_err(|error| format!("{error:?}"))?;
@@ -206,7 +208,7 @@ async fn lost_retry_counts_its_rows(world: &mut World) -> Outcome {
     let store = world.builder_at(proxy.port).connections(1).connect().await.map_err(text)?;
     let (id, worker) = claimed(&store, 3, None).await?;
     for (index, state) in [(0, RowState::Failed), (1, RowState::Unknown), (2, RowState::Succeeded)] {
-        store.write_row(&id, index, worker, state, "d").await.map_err(text)?;
+        store.write_row(&id, index, worker, 1, state, "d").await.map_err(text)?;
     }
     // The statements are prepared from here on.
     store.retry_rows(&id, &[]).await.map_err(text)?;
@@ -233,10 +235,10 @@ async fn repeated_resume_leaves_a_new_halt(world: &mut World) -> Outcome {
     world.sql(&resume(1)).await?;
     store.halt_run(&id, "second").await.map_err(text)?;
     world.sql(&resume(1)).await?;
-    let departure = store.depart_row(&id, 0, worker).await.map_err(text)?;
+    let departure = store.depart_row(&id, 0, worker, 1).await.map_err(text)?;
     ensure!(departure == Departure::Halted, "a repeat ended a later halt: {departure:?}");
     world.sql(&resume(2)).await?;
-    let departure = store.depart_row(&id, 0, worker).await.map_err(text)?;
+    let departure = store.depart_row(&id, 0, worker, 1).await.map_err(text)?;
     ensure!(departure == Departure::Go, "the run stays halted: {departure:?}");
     Ok(())
 }
@@ -245,14 +247,14 @@ async fn repeated_resume_leaves_a_new_halt(world: &mut World) -> Outcome {
 async fn repeated_retry_leaves_new_failures(world: &mut World) -> Outcome {
     let store = world.store().await?;
     let (id, worker) = claimed(&store, 1, None).await?;
-    store.write_row(&id, 0, worker, RowState::Failed, "d").await.map_err(text)?;
+    store.write_row(&id, 0, worker, 1, RowState::Failed, "d").await.map_err(text)?;
     let retry = |is_repeat: bool| {
         let function = format!("defender.run_retry('{id}', '{{0}}', '{{1}}', {is_repeat})");
         format!("begin isolation level read committed; select from {function}; commit")
     };
     world.sql(&retry(false)).await?;
     store.claim_rows(&id, WorkerLease { worker, lease: LEASE }, 1).await.map_err(text)?;
-    store.write_row(&id, 0, worker, RowState::Failed, "again").await.map_err(text)?;
+    store.write_row(&id, 0, worker, 2, RowState::Failed, "again").await.map_err(text)?;
     world.sql(&retry(true)).await?;
     let rows = store.rows(&id, 0, 10).await.map_err(text)?;
     let row = rows.first().map(|row| (row.state, row.attempt));
@@ -277,9 +279,9 @@ async fn stopped_server_takes_no_run(world: &mut World) -> Outcome {
 async fn workers_share_runs_by_the_grants(world: &mut World) -> Outcome {
     let store = world.store_of_worker().await?;
     let (id, worker) = claimed(&store, 2, Some(1)).await?;
-    let departure = store.depart_row(&id, 0, worker).await.map_err(text)?;
+    let departure = store.depart_row(&id, 0, worker, 1).await.map_err(text)?;
     ensure!(departure == Departure::Go, "{departure:?}");
-    let written = store.write_row(&id, 0, worker, RowState::Failed, "d").await.map_err(text)?;
+    let written = store.write_row(&id, 0, worker, 1, RowState::Failed, "d").await.map_err(text)?;
     ensure!(written == RowWritten::Done { is_halted: true }, "{written:?}");
     store.retry_rows(&id, &[0]).await.map_err(text)?;
     store.reopen_run(&id).await.map_err(text)?;

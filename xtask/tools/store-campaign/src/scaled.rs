@@ -118,8 +118,14 @@ impl<S: RunStore> RunStore for Scaled<S> {
         self.0.renew_rows(id, scaled(lease)).await
     }
 
-    async fn depart_row(&self, id: &RunId, index: u32, worker: WorkerId) -> Result<Departure, StoreError> {
-        self.0.depart_row(id, index, worker).await
+    async fn depart_row(
+        &self,
+        id: &RunId,
+        index: u32,
+        worker: WorkerId,
+        attempt: u32,
+    ) -> Result<Departure, StoreError> {
+        self.0.depart_row(id, index, worker, attempt).await
     }
 
     async fn write_row(
@@ -127,10 +133,11 @@ impl<S: RunStore> RunStore for Scaled<S> {
         id: &RunId,
         index: u32,
         worker: WorkerId,
+        attempt: u32,
         state: RowState,
         document: &str,
     ) -> Result<RowWritten, StoreError> {
-        self.0.write_row(id, index, worker, state, document).await
+        self.0.write_row(id, index, worker, attempt, state, document).await
     }
 
     async fn retry_rows(&self, id: &RunId, indexes: &[u32]) -> Result<u32, StoreError> {

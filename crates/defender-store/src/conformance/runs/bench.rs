@@ -15,16 +15,23 @@ pub(super) struct Bench<'a> {
     pub(super) clock: &'a dyn Clock,
     pub(super) unit: Duration,
     pub(super) id: RunId,
+    /// Attempt of departures and writes.
+    attempt: u32,
 }
 
 impl<'a> Bench<'a> {
     pub(super) fn new(stores: &'a [Arc<dyn RunStore>], clock: &'a dyn Clock, unit: Duration) -> Self {
-        Self { stores, clock, unit, id: RunId::generate() }
+        Self { stores, clock, unit, id: RunId::generate(), attempt: 1 }
     }
 
     /// The same with another run.
     pub(super) fn other_run(&self) -> Self {
         Self { id: RunId::generate(), ..*self }
+    }
+
+    /// The same with departures and writes of another attempt.
+    pub(super) fn of_attempt(&self, attempt: u32) -> Self {
+        Self { id: self.id.clone(), attempt, ..*self }
     }
 
     pub(super) fn new_run(&self, waves: &[u32], halt_after: Option<u32>) -> NewRun {
@@ -128,6 +135,17 @@ impl<'a> Bench<'a> {
         Ok(worker)
     }
 
+    /// Creates the run with a row that has failed and was planned again, and that its worker has claimed again.
+    pub(super) async fn worker_again(&self) -> Result<WorkerId, Stop> {
+        self.create(&[0], None).await?;
+        let worker = self.worker(1).await?;
+        self.done(0, worker, RowState::Failed, false).await?;
+        self.retry(1, &[0]).await?;
+        let claimed = self.claim(0, worker, 10).await?;
+        check(claimed == [0], format!("rows {claimed:?} were claimed, and 0 is planned again"))?;
+        Ok(worker)
+    }
+
     /// Checks that another worker finds no free row before `until`.
     pub(super) async fn none_is_free(&self, handle: usize, until: Duration, why: &str) -> Result<(), Stop> {
         let claimed = self.claim(handle, WorkerId::generate(), 10).await?;
@@ -145,7 +163,7 @@ impl<'a> Bench<'a> {
     }
 
     pub(super) async fn depart(&self, handle: usize, index: u32, worker: WorkerId) -> Result<Departure, Stop> {
-        self.store(handle)?.depart_row(&self.id, index, worker).await.map_err(failed)
+        self.store(handle)?.depart_row(&self.id, index, worker, self.attempt).await.map_err(failed)
     }
 
     /// Lets a row depart, which must go.
@@ -162,7 +180,7 @@ impl<'a> Bench<'a> {
         state: RowState,
         document: &str,
     ) -> Result<RowWritten, Stop> {
-        self.store(handle)?.write_row(&self.id, index, worker, state, document).await.map_err(failed)
+        self.store(handle)?.write_row(&self.id, index, worker, self.attempt, state, document).await.map_err(failed)
     }
 
     /// Writes a row, which must be done and find this halt.

@@ -68,6 +68,21 @@ pub(super) async fn former_worker_does_not_depart(bench: &Bench<'_>) -> Result<(
     bench.go(0, next).await
 }
 
+/// A call of an earlier attempt that was late, or of no attempt so far.
+pub(super) async fn departure_needs_the_attempt(bench: &Bench<'_>) -> Result<(), Stop> {
+    let worker = bench.worker_again().await?;
+    let second = bench.of_attempt(2);
+    for attempt in [1, 3] {
+        stays(&bench.of_attempt(attempt), 0, worker, "it is of attempt 2").await?;
+    }
+    bench.has(&[RowState::Planned]).await?;
+    second.go(0, worker).await?;
+    stays(bench, 0, worker, "it is of attempt 2").await?;
+    bench.halt(0, "a person").await?;
+    stays(bench, 0, worker, "it is of attempt 2").await?;
+    bench.has(&[RowState::Sending]).await
+}
+
 pub(super) async fn ended_lease_leaves_the_row_to_its_worker(bench: &Bench<'_>) -> Result<(), Stop> {
     bench.create(&[0], None).await?;
     let worker = bench.worker_for(bench.unit, 1).await?;

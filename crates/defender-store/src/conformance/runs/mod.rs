@@ -58,9 +58,9 @@ const CLAUSES: &[Clause] = super::verdict::clauses! {
         wave_begins_after_the_one_before unknown_rows_end_a_wave planned_row_keeps_its_wave_open row_of_any_wave_is_claimed_under_way;
     departures:
         departed_row_is_sending departure_needs_the_worker departure_needs_a_row_before_its_request departed_row_may_depart_again
-        former_worker_does_not_depart ended_lease_leaves_the_row_to_its_worker;
+        former_worker_does_not_depart departure_needs_the_attempt ended_lease_leaves_the_row_to_its_worker;
     writes:
-        each_state_is_written write_needs_the_worker ended_row_is_final planned_row_is_free_again put_back_row_is_not_renewed
+        each_state_is_written write_needs_the_worker write_needs_the_attempt ended_row_is_final planned_row_is_free_again put_back_row_is_not_renewed
         submitted_row_is_held document_is_replaced;
     halts:
         halted_run_departs_no_row halted_run_claims_no_planned_row first_reason_stays reopened_run_goes_on

@@ -67,6 +67,6 @@ pub(super) async fn retried_failures_count_no_more(bench: &Bench<'_>) -> Result<
     bench.retry(1, &[1]).await?;
     bench.done(3, worker, RowState::Failed, false).await?;
     let next = bench.worker(2).await?;
-    bench.done(0, next, RowState::Failed, true).await?;
+    bench.of_attempt(2).done(0, next, RowState::Failed, true).await?;
     bench.is_halted(Some("3 of 4 rows failed")).await
 }

@@ -45,6 +45,24 @@ pub(super) async fn write_needs_the_worker(bench: &Bench<'_>) -> Result<(), Stop
     check(written == RowWritten::NotHeld, format!("a row of no run was {written:?}"))
 }
 
+/// A call of an earlier attempt that was late, or of no attempt so far.
+pub(super) async fn write_needs_the_attempt(bench: &Bench<'_>) -> Result<(), Stop> {
+    let worker = bench.worker_again().await?;
+    let second = bench.of_attempt(2);
+    for state in RowState::ALL {
+        for attempt in [1, 3] {
+            stays(&bench.of_attempt(attempt), 0, worker, state, "it is of attempt 2").await?;
+        }
+    }
+    second.go(0, worker).await?;
+    stays(bench, 0, worker, RowState::Failed, "it is of attempt 2").await?;
+    second.done(0, worker, RowState::Failed, false).await?;
+    // Nor is it a repeat of the same write in a later attempt.
+    let written = bench.write(0, 0, worker, RowState::Failed, "written").await?;
+    check(written == RowWritten::NotHeld, format!("a write of attempt 1 after the end of attempt 2 was {written:?}"))?;
+    bench.has(&[RowState::Failed]).await
+}
+
 pub(super) async fn ended_row_is_final(bench: &Bench<'_>) -> Result<(), Stop> {
     for ended in [RowState::Succeeded, RowState::Failed, RowState::Unknown] {
         let run = bench.other_run();
