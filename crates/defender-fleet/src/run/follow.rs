@@ -21,10 +21,17 @@ impl Worker {
             Happened::Note(note) => self.note(note).await,
             Happened::Step((index, step)) => {
                 let again = self.claimed_again.remove(&index);
-                let (step, again) = match step? {
-                    step @ Step::Submitted { .. } => return self.stepped(step).await,
-                    step @ Step::Ended { .. } => (step, None),
-                    step => (step, again),
+                let step = step?;
+                // After a submission or an end, only the claim of a later attempt is left to do.
+                let again = again.filter(|stored| match &step {
+                    Step::Submitted { row, .. } | Step::Ended { row, .. } => stored.attempt > row.claimed_attempt,
+                    _ => true,
+                });
+                let step = match (step, &again) {
+                    (step @ Step::Submitted { .. }, None) => return self.stepped(step).await,
+                    // Another worker has ended the attempt before this one had the response of the store.
+                    (Step::Submitted { .. }, Some(_)) => Step::Lost,
+                    (step, _) => step,
                 };
                 self.held.remove(&index);
                 self.stepped(step).await?;

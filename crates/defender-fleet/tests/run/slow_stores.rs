@@ -166,3 +166,21 @@ async fn late_departure_sends_no_earlier_attempt() {
     world.within(join(events(&run), other)).await;
     second_attempt_succeeded(&world, &run).await;
 }
+
+/// The worker gets the row for its next attempt before it has the response to a write of the attempt before.
+#[tokio::test]
+async fn late_response_keeps_the_next_attempt() {
+    for state in [RowState::Submitted, RowState::Failed] {
+        let slow = first(Op::Write(state), Timing::after(200));
+        let (world, run, elsewhere, of_runs) = processes(slow, at_once).await;
+        world.emulator.outcome(Outcome::Failed { error_hresult: -2_147_024_891 }).times(1);
+        let other = async {
+            world.at(135).await;
+            of_runs.advance(LEASES);
+            events(&elsewhere).await;
+            assert_eq!(elsewhere.retry(RetryRows::Failed).await.unwrap(), 1);
+        };
+        world.within(join(events(&run), other)).await;
+        second_attempt_succeeded(&world, &run).await;
+    }
+}
