@@ -21,7 +21,7 @@ pub(crate) fn decoded(url: &str) -> String {
     url.to_ascii_lowercase().replace("%3a", ":").replace("%2f", "/")
 }
 
-/// Returns what follows the scheme in a [decoded](decoded) URL of PostgreSQL, with its slashes if it has them.
+/// Returns what follows the scheme in a [`decoded`] URL of PostgreSQL, with its slashes if it has them.
 pub(crate) fn rest_of_postgres(url: &str) -> Option<&str> {
     let (scheme, rest) = url.split_once(':')?;
     matches!(scheme.trim(), "postgres" | "postgresql").then_some(rest)
