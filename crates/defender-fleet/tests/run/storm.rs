@@ -347,8 +347,8 @@ fn agrees(world: &World, report: &Report) {
     }
 }
 
-/// A seed in which a write that came late planned a row that was sent, in about half of its storms: the ids of workers are random.
-const LATE_WRITE: u64 = 5_263;
+/// A seed in which a write of an earlier attempt comes late, in about one of six of its storms: the ids of workers are random.
+const LATE_WRITE: u64 = 1_080;
 
 #[tokio::test]
 async fn storms_send_no_row_twice() {
