@@ -44,7 +44,8 @@ pub(super) async fn refusal_of_other(session: &Session, run: &Run) -> Result<Opt
     }))
 }
 
-fn is_unsent(run: &RunSummary) -> bool {
+/// Returns whether nothing of the run was sent.
+pub(super) fn is_unsent(run: &RunSummary) -> bool {
     run.counts.planned == run.counts.total()
 }
 

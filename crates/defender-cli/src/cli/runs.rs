@@ -8,7 +8,7 @@ use super::{
     act::{Confirmed, SendOptions, prompt, send},
     confirm::confirm,
     follow::follow,
-    repeat::refusal_of_other,
+    repeat::{is_unsent, refusal_of_other},
     report::{exit_of, may_have_been_sent, print, print_runs, say_halt},
     signals::Signals,
     verb::Isolation,
@@ -163,8 +163,8 @@ impl Revert {
 impl Resume {
     pub(super) async fn run(self, session: &Session, output: Output) -> Result<Exit, Failure> {
         let run = session.run(&self.run).await?;
-        let counts = run.summary().await?.counts;
-        let is_unsent = counts.planned == counts.total();
+        let summary = run.summary().await?;
+        let (counts, is_unsent) = (summary.counts, is_unsent(&summary));
         if is_unsent && let Some(refusal) = refusal_of_other(session, &run).await? {
             return Err(refusal);
         }
@@ -182,22 +182,8 @@ impl Resume {
             return Err(interrupted(session, &run).await);
         }
         let run = resumed?;
-        // Another person may have resumed another run of the plan meanwhile. Of two that resume, each has done so before it looks, so that at
-        // most one goes on.
         if is_unsent {
-            let (looked, is_interrupted) = signals.through(refusal_of_other(session, &run)).await;
-            match looked {
-                _ if is_interrupted => return Err(interrupted(session, &run).await),
-                Ok(None) => {}
-                Ok(Some(refusal)) => return Err(halted_again(&run, "the plan has another run", refusal).await),
-                Err(Failure { exit, message }) => {
-                    let failure =
-                        Failure::new(exit, format!("nothing was sent, and the run is to be halted: {message}"));
-                    let failure = halted_again(&run, "the plan may have another run", failure).await;
-                    talk::say(&session.to_go_on(run.id()));
-                    return Err(failure);
-                }
-            }
+            look_again(&mut signals, session, &run).await?;
         }
         follow(session, output, run, signals).await
     }
@@ -208,6 +194,23 @@ async fn confirm_open(signals: &mut Signals, run: &Run, open: u32, confirmed: Co
     match size(open) {
         0 => Ok(()),
         open => confirm(signals, (open, "machine"), &prompt(&run.approved().plan, open), confirmed.yes).await,
+    }
+}
+
+/// Halts a run that was resumed, and fails, if another person may have resumed another run of its plan meanwhile. Of two that resume, each has
+/// done so before it looks, so that at most one goes on.
+async fn look_again(signals: &mut Signals, session: &Session, run: &Run) -> Result<(), Failure> {
+    let (looked, is_interrupted) = signals.through(refusal_of_other(session, run)).await;
+    match looked {
+        _ if is_interrupted => Err(interrupted(session, run).await),
+        Ok(None) => Ok(()),
+        Ok(Some(refusal)) => Err(halted_again(run, "the plan has another run", refusal).await),
+        Err(Failure { exit, message }) => {
+            let failure = Failure::new(exit, format!("nothing was sent: {message}"));
+            let failure = halted_again(run, "the plan may have another run", failure).await;
+            talk::say(&session.to_go_on(run.id()));
+            Err(failure)
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use defender_actions::transport::Clock;
+use defender_actions::transport::{Clock, testing::ManualClock};
 use defender_emulator::{ErrorCode, Fault, Operation, Outcome, RetryAfter};
 use defender_fleet::{RetryRows, Run, RunEventKind as Kind};
 use defender_store::RowState;
@@ -125,6 +125,14 @@ fn first(op: Op, timing: Timing) -> impl Script {
     }
 }
 
+/// At this second the lease of the only row ends, another process ends the row as failed, and a person retries it.
+async fn retried(world: &World, second: u64, elsewhere: &Run, of_runs: &ManualClock) {
+    world.at(second).await;
+    of_runs.advance(LEASES);
+    events(elsewhere).await;
+    assert_eq!(elsewhere.retry(RetryRows::Failed).await.unwrap(), 1);
+}
+
 /// Checks that the second attempt of the only row has succeeded, and that each attempt has sent one request.
 async fn second_attempt_succeeded(world: &World, run: &Run) {
     let report = run.report().await.unwrap();
@@ -139,10 +147,7 @@ async fn late_end_leaves_the_next_attempt() {
     let (world, run, elsewhere, of_runs) = processes(slow, at_once).await;
     world.emulator.outcome(Outcome::Failed { error_hresult: -2_147_024_891 }).times(1);
     let other = async {
-        world.at(135).await;
-        of_runs.advance(LEASES);
-        events(&elsewhere).await;
-        assert_eq!(elsewhere.retry(RetryRows::Failed).await.unwrap(), 1);
+        retried(&world, 135, &elsewhere, &of_runs).await;
         let now = world.clock.elapsed().as_secs();
         killed(&world, &elsewhere, (now, now + 8)).await;
         of_runs.advance(LEASES);
@@ -158,10 +163,7 @@ async fn late_departure_sends_no_earlier_attempt() {
     let (world, run, elsewhere, of_runs) = processes(slow, at_once).await;
     world.emulator.fault(Fault::Code(ErrorCode::DisallowedOperation)).on(Operation::UnrestrictCodeExecution).times(1);
     let other = async {
-        world.at(5).await;
-        of_runs.advance(LEASES);
-        events(&elsewhere).await;
-        assert_eq!(elsewhere.retry(RetryRows::Failed).await.unwrap(), 1);
+        retried(&world, 5, &elsewhere, &of_runs).await;
     };
     world.within(join(events(&run), other)).await;
     second_attempt_succeeded(&world, &run).await;
@@ -175,10 +177,7 @@ async fn late_response_keeps_the_next_attempt() {
         let (world, run, elsewhere, of_runs) = processes(slow, at_once).await;
         world.emulator.outcome(Outcome::Failed { error_hresult: -2_147_024_891 }).times(1);
         let other = async {
-            world.at(135).await;
-            of_runs.advance(LEASES);
-            events(&elsewhere).await;
-            assert_eq!(elsewhere.retry(RetryRows::Failed).await.unwrap(), 1);
+            retried(&world, 135, &elsewhere, &of_runs).await;
         };
         world.within(join(events(&run), other)).await;
         second_attempt_succeeded(&world, &run).await;
